@@ -1,0 +1,1 @@
+"""Skills, examinations, curriculum, progression, campaigns. Knows no torch and no HTTP."""

@@ -1,0 +1,1 @@
+"""Model families and the heroes that stand on them. Importing this package imports no torch."""
