@@ -1,0 +1,1 @@
+"""Settings: their schema, their layers, the built-in catalogue. Knows no torch."""

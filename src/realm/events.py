@@ -1,0 +1,413 @@
+"""Facts: what happened, in order, never changed. Knows no room; rooms append, whoever stands above reads.
+
+Each class below is one kind of fact; its docstring and fields are its documentation (docs/storage.md repeats
+them, and a test compares). A fact's `kind` on disk and wire is its class name in snake_case.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table, Text, func, select
+
+from realm.db import Database, metadata
+
+fact_table = Table(
+    "fact",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("time", Float, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("hero", String(80), nullable=False, default=""),
+    Column("campaign", String(80), nullable=False, default=""),
+    Column("body", Text, nullable=False),
+    Index("ix_fact_kind", "kind", "id"),
+    Index("ix_fact_campaign", "hero", "campaign", "id"),
+    sqlite_autoincrement=True,  # ids are never used twice: a page that resumes from an id misses nothing
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """The base of all facts."""
+
+    hero: str = ""
+    campaign: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignStarted(Fact):
+    """A campaign was created or taken up for the first time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestReceived(Fact):
+    """A file settled in the inbox and was taken. `sha256` is its identity."""
+
+    quest: str
+    name: str
+    sha256: str
+    size_bytes: int
+    source: str  # "person" or "practice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestQueued(Fact):
+    """A quest passed validation and waits."""
+
+    quest: str
+    name: str
+    priority: str
+    rows: int
+    set_aside: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestRejected(Fact):
+    """A quest cannot be trained; `reason` says why in one sentence, the report lies beside the file."""
+
+    quest: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestStarted(Fact):
+    """A quest was claimed for training."""
+
+    quest: str
+    name: str
+    run: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestCompleted(Fact):
+    """A quest was trained to its end and its checkpoint is sealed."""
+
+    quest: str
+    name: str
+    run: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestFailed(Fact):
+    """A quest's training failed; it will be tried again if `retries_left` is above 0."""
+
+    quest: str
+    name: str
+    reason: str
+    retries_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestSkipped(Fact):
+    """A person skipped the quest in training; what was learned is kept."""
+
+    quest: str
+    name: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestRemoved(Fact):
+    """A person removed a quest from the queue."""
+
+    quest: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PracticePlanned(Fact):
+    """The idle hero made its own data. `mix` maps `skill/level` to a share, `reason` says why in words."""
+
+    quest: str
+    mix: dict[str, float]
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Fact):
+    """Training began (or went on) at `step`."""
+
+    run: str
+    quest: str
+    method: str
+    step: int
+    planned_steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaused(Fact):
+    """Training paused on request."""
+
+    run: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed(Fact):
+    """Training goes on after a pause."""
+
+    run: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Fact):
+    """A run ended well. `outcome` is completed, stopped or skipped."""
+
+    run: str
+    quest: str
+    outcome: str
+    step: int
+    steps: int
+    tokens: int
+    seconds: float
+    loss_first: float
+    loss_last: float
+    effort: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFailed(Fact):
+    """A run had to stop; nothing was saved after the last good checkpoint."""
+
+    run: str
+    quest: str
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSaved(Fact):
+    """A checkpoint was sealed and registered."""
+
+    checkpoint: str
+    step: int
+    size_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointQuarantined(Fact):
+    """A checkpoint failed verification and was moved aside."""
+
+    checkpoint: str
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointDropped(Fact):
+    """Retention removed a checkpoint."""
+
+    checkpoint: str
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChampionChanged(Fact):
+    """A checkpoint became the best by examination."""
+
+    checkpoint: str
+    step: int
+    accuracy: float
+    previous: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExaminationTaken(Fact):
+    """The hero answered held-out problems. `low` and `high` bound the 95 % Wilson interval."""
+
+    skill: str
+    level: int
+    step: int
+    n: int
+    correct: int
+    accuracy: float
+    low: float
+    high: float
+    training_accuracy: float | None  # on fresh training-side problems: the gap to `accuracy` is memorisation
+    role: str  # "frontier" or "panel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelGained(Fact):
+    """A skill level was mastered."""
+
+    skill: str
+    level: int
+    step: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelLost(Fact):
+    """A mastered level stayed lost and is no longer counted."""
+
+    skill: str
+    level: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStarted(Fact):
+    """A process of the realm answers its health check."""
+
+    service: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceCrashed(Fact):
+    """A process of the realm ended by itself; it is started again after `wait_seconds`."""
+
+    service: str
+    exit_code: int
+    restarts: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceGaveUp(Fact):
+    """A process crashed too often and is left alone; `hint` says where to look."""
+
+    service: str
+    restarts: int
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStopped(Fact):
+    """A process of the realm was stopped in order."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockerRaised(Fact):
+    """Something keeps the hero from going on: what was tried, why it failed, how to mend it."""
+
+    blocker: str
+    trying: str
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockerCleared(Fact):
+    """A blocker is gone."""
+
+    blocker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRaised(Fact):
+    """A watched quantity left its bounds: what happened, why it matters, what to do."""
+
+    alert: str
+    severity: str
+    what: str
+    why: str
+    todo: str
+
+
+def _kind(fact: type[Fact]) -> str:
+    return "".join("_" + c.lower() if c.isupper() else c for c in fact.__name__).lstrip("_")
+
+
+KINDS: dict[str, type[Fact]] = {_kind(c): c for c in Fact.__subclasses__()}
+_NAMES = {c: k for k, c in KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A fact with its place in the order. `time` is Unix seconds."""
+
+    id: int
+    time: float
+    kind: str
+    fact: Fact
+
+    def as_json(self) -> dict[str, Any]:
+        return {"id": self.id, "time": self.time, "kind": self.kind, **asdict(self.fact)}
+
+
+class Events:
+    """The append-only list of facts."""
+
+    def __init__(self, db: Database, clock: Callable[[], float] = time.time) -> None:
+        self._db = db
+        self._clock = clock
+
+    def append(self, *facts: Fact) -> int:
+        """Record facts durably, in order, in one transaction. Returns the id of the last one."""
+        with self._db.write() as connection:
+            return self.append_in(connection, *facts)
+
+    def append_in(self, connection: Connection, *facts: Fact) -> int:
+        """The same inside a transaction that the caller holds, so that a row and its fact are one."""
+        last = 0
+        for fact in facts:
+            body = asdict(fact)
+            hero, campaign = body.pop("hero"), body.pop("campaign")
+            row = {
+                "time": self._clock(), "kind": _NAMES[type(fact)], "hero": hero, "campaign": campaign,
+                "body": json.dumps(body, ensure_ascii=False),
+            }
+            key = connection.execute(fact_table.insert(), row).inserted_primary_key
+            assert key is not None
+            last = int(key[0])
+        return last
+
+    def last_id(self) -> int:
+        with self._db.read() as connection:
+            return connection.scalar(select(func.max(fact_table.c.id))) or 0
+
+    def since(self, after: int = 0, *, limit: int = 1000, kinds: Sequence[str] | None = None,
+              hero: str | None = None, campaign: str | None = None) -> list[Recorded]:
+        """The facts after an id, oldest first."""
+        query = select(fact_table).where(fact_table.c.id > after).order_by(fact_table.c.id).limit(limit)
+        return self._read(_narrow(query, kinds, hero, campaign))
+
+    def newest(self, limit: int = 50, *, kinds: Sequence[str] | None = None,
+               hero: str | None = None, campaign: str | None = None) -> list[Recorded]:
+        """The last facts, newest first."""
+        query = select(fact_table).order_by(fact_table.c.id.desc()).limit(limit)
+        return self._read(_narrow(query, kinds, hero, campaign))
+
+    def replay(self, after: int = 0, **narrow: Any) -> Iterator[Recorded]:
+        """All facts after an id, oldest first, a page at a time."""
+        while page := self.since(after, **narrow):
+            yield from page
+            after = page[-1].id
+
+    def _read(self, query: Any) -> list[Recorded]:
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        return [_recorded(row) for row in rows if row.kind in KINDS]
+
+
+def _narrow(query: Any, kinds: Sequence[str] | None, hero: str | None, campaign: str | None) -> Any:
+    if kinds is not None:
+        query = query.where(fact_table.c.kind.in_(kinds))
+    if hero is not None:
+        query = query.where(fact_table.c.hero == hero)
+    if campaign is not None:
+        query = query.where(fact_table.c.campaign == campaign)
+    return query
+
+
+def _recorded(row: Any) -> Recorded:
+    cls = KINDS[row.kind]
+    known = {f.name for f in fields(cls)}
+    body = {k: v for k, v in json.loads(row.body).items() if k in known}
+    return Recorded(row.id, row.time, row.kind, cls(hero=row.hero, campaign=row.campaign, **body))

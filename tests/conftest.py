@@ -1,0 +1,30 @@
+"""Fixtures shared by all rooms: a workspace and a database in a folder of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from realm.db import Database, open_database
+from realm.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    made = Workspace(tmp_path / "realm")
+    made.create()
+    return made
+
+
+@pytest.fixture
+def db(workspace: Workspace) -> Iterator[Database]:
+    """An empty database with the tables of every module that was imported so far."""
+    from realm.db import metadata
+
+    database = open_database(workspace.database, checkpoints=True)
+    with database.write() as connection:
+        metadata.create_all(connection)
+    yield database
+    database.close()
