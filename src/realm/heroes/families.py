@@ -1,0 +1,154 @@
+"""What a family of models can do: load, tokenize, template, generate, say where adapters go. Knows no training."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from realm.errors import HeroError
+from realm.heroes import weights
+from realm.heroes.chat import Message, Rendered, render, render_prompt
+from realm.heroes.weights import Weights
+from realm.registry import Registry
+
+AdapterPart = Literal["attention", "all"]
+
+_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj", "query_key_value", "c_attn", "out_proj")
+
+
+class Family(ABC):
+    """Models that are loaded, spoken to and trained in the same way."""
+
+    id: str
+
+    @abstractmethod
+    def load_tokenizer(self, found: Weights) -> Any:
+        """The tokenizer with its chat template; pads on the left."""
+
+    @abstractmethod
+    def load_model(self, found: Weights, tokenizer: Any, *, seed: str) -> Any:
+        """The model in float32 on the CPU; `seed` names the first weights of one that is built."""
+
+    @abstractmethod
+    def adapter_targets(self, model: Any, part: AdapterPart) -> list[str]:
+        """Last names of the linear modules an adapter may sit on. Raises HeroError when there are none."""
+
+    @abstractmethod
+    def hidden_matrices(self, model: Any) -> list[str]:
+        """Names of the 2-D parameters inside the layers: those Muon may train; not embeddings, head or norms."""
+
+    def render(self, tokenizer: Any, row: Mapping[str, Any]) -> Rendered:
+        """Token ids of a row and which of them are trained."""
+        return render(tokenizer, row)
+
+    def render_prompt(self, tokenizer: Any, prompt: str | Sequence[Message]) -> list[int]:
+        """Token ids of a question, up to where the answer begins."""
+        return render_prompt(tokenizer, prompt)
+
+    def answer(
+        self, model: Any, tokenizer: Any, prompts: Sequence[str | Sequence[Message]], *, max_new_tokens: int,
+        batch_size: int = 64,
+    ) -> list[str]:
+        """Greedy answers in the order asked."""
+        from realm.heroes.generation import answer  # noqa: PLC0415 - torch stays behind the door
+
+        return answer(model, tokenizer, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size)
+
+
+class TransformersFamily(Family):
+    """Causal language models of the transformers library, the hatchling among them."""
+
+    id = "transformers"
+
+    def load_tokenizer(self, found: Weights) -> Any:
+        weights.require_extra("transformers", "train", "Loading a hero")
+        if found.folder is None:
+            from realm.heroes.hatchling import tokenizer as hatchling  # noqa: PLC0415
+
+            return hatchling.load()
+        from transformers import AutoTokenizer  # noqa: PLC0415
+
+        tokenizer = AutoTokenizer.from_pretrained(found.folder, **_gguf(found))
+        tokenizer.padding_side = "left"
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer
+
+    def load_model(self, found: Weights, tokenizer: Any, *, seed: str) -> Any:
+        weights.require_extra("torch", "train", "Loading a hero")
+        if found.folder is None:
+            from realm.heroes.hatchling import model as hatchling  # noqa: PLC0415
+
+            return hatchling.build(tokenizer, seed=seed)
+        return _read(found)
+
+    def adapter_targets(self, model: Any, part: AdapterPart) -> list[str]:
+        names = {name.rpartition(".")[2] for name in _inner_linears(model)}
+        wanted = sorted(name for name in names if part == "all" or name in _ATTENTION)
+        if not wanted:
+            raise HeroError(
+                f"{type(model).__name__} has no {part} modules an adapter could sit on",
+                hint="name them in the preset's adapter (target_modules), or train the full model",
+            )
+        return wanted
+
+    def hidden_matrices(self, model: Any) -> list[str]:
+        linears = {f"{name}.weight" for name in _inner_linears(model)}
+        return [name for name, _ in model.named_parameters() if name in linears]
+
+
+families: Registry[Family] = Registry("model family", "realm.families")
+families.register(TransformersFamily.id, TransformersFamily)
+
+
+def _inner_linears(model: Any) -> Iterator[str]:
+    """Linear modules inside the layers: all but the head that writes the logits."""
+    import torch  # noqa: PLC0415
+
+    head = model.get_output_embeddings()
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and module is not head:
+            yield name
+
+
+def _read(found: Weights) -> Any:
+    import torch  # noqa: PLC0415
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+
+    how: dict[str, Any] = _gguf(found) or {"use_safetensors": True}
+    try:
+        with _quiet():
+            return AutoModelForCausalLM.from_pretrained(
+                found.folder, dtype=torch.float32, trust_remote_code=False, **how
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise HeroError(
+            f"The model in {found.folder} cannot be read: {error}",
+            hint="Realm reads causal language models of transformers in safetensors, and never runs code of a model.",
+        ) from error
+
+
+def _gguf(found: Weights) -> dict[str, str]:
+    return {"gguf_file": found.gguf_file} if found.gguf_file else {}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars in a service's log."""
+    from transformers.utils import logging  # noqa: PLC0415
+
+    was_on = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_on:
+            logging.enable_progress_bar()
+
+
+def checkpoint_weights(folder: Path) -> Weights:
+    """The weights of a checkpoint folder. Raises WeightsMissing when it is no model."""
+    return Weights(weights.complete(folder))

@@ -1,0 +1,121 @@
+"""Greedy answers in static batches sorted by length. Knows no skill and no grading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from realm.heroes.chat import Message, render_prompt
+
+
+def answer(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str | Sequence[Message]],
+    *,
+    max_new_tokens: int,
+    batch_size: int = 64,
+) -> list[str]:
+    """One greedy answer per prompt, in the order asked: no sampling, no repetition penalty, stop at end of sequence.
+
+    Prompts go through the tokenizer's chat template. The model's training mode is restored afterwards.
+    """
+    asked = [render_prompt(tokenizer, prompt) for prompt in prompts]
+    answered = answer_ids(
+        model,
+        asked,
+        stop_ids=stop_ids(model, tokenizer),
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+    )
+    return [tokenizer.decode(ids, skip_special_tokens=True) for ids in answered]
+
+
+def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The token ids that end an answer: the tokenizer's, and all that the model's own settings name."""
+    named = getattr(model.generation_config, "eos_token_id", None)
+    listed = named if isinstance(named, list) else [named]
+    return frozenset(int(i) for i in (*listed, tokenizer.eos_token_id) if i is not None)
+
+
+@torch.inference_mode()
+def answer_ids(
+    model: Any, asked: Sequence[Sequence[int]], *, stop_ids: frozenset[int], max_new_tokens: int, batch_size: int
+) -> list[list[int]]:
+    """Greedy continuations of token ids, without the end token, in the order asked."""
+    was_training = model.training
+    model.eval()
+    try:
+        answered: list[list[int]] = [[] for _ in asked]
+        for batch in _by_length(asked, batch_size):
+            decoded = _decode(model, [asked[i] for i in batch], stop_ids, max_new_tokens)
+            for index, ids in zip(batch, decoded, strict=True):
+                answered[index] = ids
+        return answered
+    finally:
+        model.train(was_training)
+
+
+def _by_length(asked: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
+    order = sorted(range(len(asked)), key=lambda i: (len(asked[i]), i))
+    for first in range(0, len(order), batch_size):
+        yield order[first : first + batch_size]
+
+
+def _decode(model: Any, asked: Sequence[Sequence[int]], stops: frozenset[int], max_new_tokens: int) -> list[list[int]]:
+    """A plain loop with a key-value cache; rows that have ended leave the batch once half of it has ended.
+
+    Faster than `generate` on a tiny model, whose time is overhead per token (figures in docs/log.md).
+    """
+    input_ids, mask = _left_padded(asked, model.device)  # (B, T)
+    rows = list(range(len(asked)))
+    answered: list[list[int]] = [[] for _ in asked]
+    alive = set(rows)
+    position_ids = (mask.cumsum(-1) - 1).clamp(min=0)  # (B, T)
+    cache = None
+    for _ in range(max_new_tokens):
+        out = model(
+            input_ids=input_ids,
+            attention_mask=mask,
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache = out.past_key_values
+        chosen = out.logits[:, -1].argmax(-1)  # (B,)
+        _take(rows, chosen.tolist(), answered, alive, stops)
+        if not alive:
+            break
+        position_ids = position_ids[:, -1:] + 1
+        if len(alive) * 2 <= len(rows):
+            keep = torch.tensor([at for at, row in enumerate(rows) if row in alive], device=mask.device)
+            cache.batch_select_indices(keep)
+            chosen, mask, position_ids = chosen[keep], mask[keep], position_ids[keep]
+            rows = [row for row in rows if row in alive]
+        input_ids = chosen[:, None]
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+    return answered
+
+
+def _take(
+    rows: list[int], chosen: list[int], answered: list[list[int]], alive: set[int], stops: frozenset[int]
+) -> None:
+    """Give each living row its token; a row whose token ends it dies."""
+    for row, token in zip(rows, chosen, strict=True):
+        if row not in alive:
+            continue
+        if token in stops:
+            alive.discard(row)
+        else:
+            answered[row].append(token)
+
+
+def _left_padded(asked: Sequence[Sequence[int]], device: Any) -> tuple[Tensor, Tensor]:
+    longest = max(len(ids) for ids in asked)
+    input_ids = torch.tensor([[0] * (longest - len(ids)) + list(ids) for ids in asked], device=device)  # (B, T)
+    mask = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in asked], device=device)  # (B, T)
+    return input_ids, mask
