@@ -360,7 +360,10 @@ class Events:
             body = asdict(fact)
             hero, campaign = body.pop("hero"), body.pop("campaign")
             row = {
-                "time": self._clock(), "kind": _NAMES[type(fact)], "hero": hero, "campaign": campaign,
+                "time": self._clock(),
+                "kind": _NAMES[type(fact)],
+                "hero": hero,
+                "campaign": campaign,
                 "body": json.dumps(body, ensure_ascii=False),
             }
             key = connection.execute(fact_table.insert(), row).inserted_primary_key
@@ -372,14 +375,27 @@ class Events:
         with self._db.read() as connection:
             return connection.scalar(select(func.max(fact_table.c.id))) or 0
 
-    def since(self, after: int = 0, *, limit: int = 1000, kinds: Sequence[str] | None = None,
-              hero: str | None = None, campaign: str | None = None) -> list[Recorded]:
+    def since(
+        self,
+        after: int = 0,
+        *,
+        limit: int = 1000,
+        kinds: Sequence[str] | None = None,
+        hero: str | None = None,
+        campaign: str | None = None,
+    ) -> list[Recorded]:
         """The facts after an id, oldest first."""
         query = select(fact_table).where(fact_table.c.id > after).order_by(fact_table.c.id).limit(limit)
         return self._read(_narrow(query, kinds, hero, campaign))
 
-    def newest(self, limit: int = 50, *, kinds: Sequence[str] | None = None,
-               hero: str | None = None, campaign: str | None = None) -> list[Recorded]:
+    def newest(
+        self,
+        limit: int = 50,
+        *,
+        kinds: Sequence[str] | None = None,
+        hero: str | None = None,
+        campaign: str | None = None,
+    ) -> list[Recorded]:
         """The last facts, newest first."""
         query = select(fact_table).order_by(fact_table.c.id.desc()).limit(limit)
         return self._read(_narrow(query, kinds, hero, campaign))

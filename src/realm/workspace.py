@@ -59,6 +59,18 @@ class Workspace:
         """Requests to the running training, one small file each: pause, stop, skip."""
         return self.root / "control"
 
+    def request(self, name: str) -> None:
+        """Leave a request (pause, stop or skip) for the running training; it is read at every step."""
+        (self.control / safe_name(name)).touch()
+
+    def withdraw(self, name: str) -> None:
+        """Take a request back, or mark it as answered."""
+        (self.control / safe_name(name)).unlink(missing_ok=True)
+
+    def requests(self) -> set[str]:
+        """The requests that wait."""
+        return {entry.name for entry in os.scandir(self.control)}
+
     @property
     def quarantine(self) -> Path:
         """Checkpoints that failed verification, kept for inspection."""
@@ -92,8 +104,13 @@ class Workspace:
         new = not self.exists
         try:
             for folder in (
-                self.inbox / "high", self.inbox / "low", *(self.queue(s) for s in QUEUE_STATES),
-                self.root / "campaigns", self.models, self.logs, self.control,
+                self.inbox / "high",
+                self.inbox / "low",
+                *(self.queue(s) for s in QUEUE_STATES),
+                self.root / "campaigns",
+                self.models,
+                self.logs,
+                self.control,
             ):
                 folder.mkdir(parents=True, exist_ok=True)
             if new:
