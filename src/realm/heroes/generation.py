@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from realm.heroes.chat import Message, render_prompt
+from realm.heroes.kv_cache import growing_cache
 
 
 def answer(
@@ -75,7 +76,7 @@ def _decode(model: Any, asked: Sequence[Sequence[int]], stops: frozenset[int], m
     answered: list[list[int]] = [[] for _ in asked]
     alive = set(rows)
     position_ids = (mask.cumsum(-1) - 1).clamp(min=0)  # (B, T)
-    cache = None
+    cache = growing_cache(model)
     for _ in range(max_new_tokens):
         out = model(
             input_ids=input_ids,
@@ -85,7 +86,6 @@ def _decode(model: Any, asked: Sequence[Sequence[int]], stops: frozenset[int], m
             use_cache=True,
             logits_to_keep=1,
         )
-        cache = out.past_key_values
         chosen = out.logits[:, -1].argmax(-1)  # (B,)
         _take(rows, chosen.tolist(), answered, alive, stops)
         if not alive:
@@ -117,5 +117,5 @@ def _take(
 def _left_padded(asked: Sequence[Sequence[int]], device: Any) -> tuple[Tensor, Tensor]:
     longest = max(len(ids) for ids in asked)
     input_ids = torch.tensor([[0] * (longest - len(ids)) + list(ids) for ids in asked], device=device)  # (B, T)
-    mask = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in asked], device=device)  # (B, T)
+    mask = torch.tensor([[False] * (longest - len(ids)) + [True] * len(ids) for ids in asked], device=device)  # (B, T)
     return input_ids, mask
