@@ -5,15 +5,29 @@ The reference page and `realm config schema` are generated from here.
 
 from __future__ import annotations
 
-from typing import Literal
+from string import Formatter
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+
+def _split(value: Any) -> Any:
+    """A command line or an environment variable gives a list as `a,b`."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Table = dict[str, Any]
+"""A table that names only some of another schema's keys; the loader checks it against that schema."""
 
 
 class Settings(BaseModel):
-    """A table of settings: unknown keys are mistakes, values do not change after loading."""
+    """A table of settings: unknown keys are mistakes, values do not change after loading.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+    `use_attribute_docstrings` would cost each command 50 ms; `realm.config.reference` reads the docstrings instead.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class CampaignSettings(Settings):
@@ -23,7 +37,7 @@ class CampaignSettings(Settings):
     """Name of a hero of the catalogue or of this file."""
     name: str = "first-light"
     """Name of the campaign; one attempt of one hero."""
-    skills: tuple[str, ...] = ("bin",)
+    skills: Words = ("bin",)
     """Skills in focus."""
     seed: int = 0
     """Seed of the hero's first weights and of its practice."""
@@ -70,8 +84,12 @@ class Hyperparameters(Settings):
     """Steps between two recorded metrics."""
     save_steps: int = Field(500, ge=1)
     """Steps between two checkpoints inside a long quest; each quest also ends with one."""
+    save_total_limit: int | None = Field(None, ge=1)
+    """Newest checkpoints kept by a preset's training, instead of retention's `keep_newest`."""
     eval_fraction: float = Field(0.02, ge=0, lt=0.5)
     """Share of a quest's rows held out for the validation loss."""
+    eval_strategy: Literal["steps", "no"] = "steps"
+    """`no` holds no rows out and reads no validation loss."""
     eval_steps: int = Field(100, ge=1)
     """Steps between two readings of the validation loss."""
     seed: int = 0
@@ -124,8 +142,10 @@ class HeroProfile(Settings):
     """Weight of each skill in practice."""
     idle_generation: IdleGeneration = IdleGeneration()
     """Practice when idle."""
-    training_defaults: dict[str, float | int | str | bool] = {}
+    training_defaults: Table = {}
     """Hyperparameters of this hero; layered over the defaults."""
+    parameters_billion: float | None = Field(None, gt=0)
+    """Size of the model, for the memory estimate when its config.json is not at hand."""
     adapter: str = "none"
     """Name of an adapter of the catalogue, or `none` for all weights."""
     portrait: str = ""
@@ -155,6 +175,24 @@ class CurriculumSettings(Settings):
     """How far above the frontier practice reaches; a small space alone is memorised."""
     wide_gap: float = Field(0.15, gt=0)
     """Training-side minus held-out accuracy from which practice widens."""
+    training_problems: int = Field(50, ge=0)
+    """Fresh training-side problems asked beside the frontier's examination, for the memorisation gap."""
+    frontier_weight: float = Field(1.0, gt=0)
+    """Weight of the frontier level in practice."""
+    above_weight: float = Field(1.0, ge=0)
+    """Weight of the first level above the frontier."""
+    above_decay: float = Field(1.0, gt=0, le=1)
+    """Each further level above weighs this much of the one before it."""
+    below_weight: float = Field(0.3, ge=0)
+    """Weight of the level below the frontier."""
+    review_levels: int = Field(6, ge=1)
+    """Mastered levels that one practice quest reviews; sampled when there are more."""
+    repair_share: float = Field(0.25, ge=0, lt=1)
+    """Share of practice that goes to regressing levels while there are any."""
+    primitive_share: float = Field(0.15, ge=0, le=1)
+    """Share of a level's practice problems that is picked for its weak primitives."""
+    weak_primitives: int = Field(3, ge=0)
+    """Weak primitives that are picked for at once."""
 
 
 class QuestSettings(Settings):
@@ -198,6 +236,8 @@ class StrainSettings(Settings):
     """Best learning below this."""
     stretch_below: float = 0.5
     """Hard below this, overload above."""
+    floor: float | None = Field(None, ge=0)
+    """Loss that counts as no strain; by default each skill's lowest validation loss at a mastered level, 0 before."""
 
 
 class ServiceSettings(Settings):
@@ -209,8 +249,10 @@ class ServiceSettings(Settings):
     """Port of the page."""
     watchtower_port: int = Field(8081, ge=0, le=65535)
     """Port of the Prometheus metrics."""
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: Words = ()
     """Further Host headers to accept."""
+    hosts: dict[str, str] = {}
+    """Services that run elsewhere: name = "http://host:port"."""
     token: str = ""
     """Required off loopback; made at start when empty."""
 
@@ -235,7 +277,7 @@ class AdapterSettings(Settings):
     """Dropout on the adapter's input."""
     bias: Literal["none", "all", "lora_only"] = "none"
     """Which biases train."""
-    target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    target_modules: Words = ("q_proj", "k_proj", "v_proj", "o_proj")
     """Layers that get an adapter."""
 
 
@@ -254,7 +296,7 @@ class DatasetSettings(Settings):
     """File for examination."""
     quality_threshold: float = Field(0.0, ge=0, le=1)
     """Rows whose `quality` is lower are left out."""
-    domains: tuple[str, ...] = ()
+    domains: Words = ()
     """Fields of knowledge."""
     notes: str = ""
     """Remarks."""
@@ -297,3 +339,114 @@ class HardwareProfile(Settings):
     """Remarks."""
     python_path: str | None = None
     """Accepted for older files; not used."""
+
+
+class PresetSettings(BaseModel):
+    """One training, put together from parts. Any hyperparameter or adapter setting may stand beside them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    hero: str
+    """Who trains."""
+    hardware: str = ""
+    """Hardware profile whose limits hold; none without a name."""
+    dataset: str = ""
+    """Dataset that is trained on."""
+    hyperparameters: str = "default"
+    """Set of hyperparameters; what it does not name comes from `default`."""
+    adapter: str = ""
+    """Adapter; without a name the hero's own, and `none` trains all weights."""
+    campaign: str = ""
+    """Campaign that the training belongs to; by default the preset's own name."""
+
+    @property
+    def overrides(self) -> Table:
+        """Hyperparameters and adapter settings that the preset names itself."""
+        return dict(self.model_extra or {})
+
+
+class MetadataSettings(Settings):
+    """What `metadata.json` of a finished training tells."""
+
+    include_dataset_stats: bool = True
+    """Number of samples."""
+    include_training_duration: bool = True
+    """Seconds and minutes."""
+    include_hardware_info: bool = True
+    """Section `hardware`."""
+    include_hyperparameters: bool = True
+    """Epochs, batch, learning rate, lengths."""
+    include_git_commit: bool = True
+    """Commit of the program."""
+
+
+class OutputSettings(Settings):
+    """Where a preset's finished model goes."""
+
+    models_dir: str = ""
+    """Folder of finished models; by default the workspace's `models`."""
+    logs_dir: str = ""
+    """Accepted for older files; logs stay in the workspace."""
+    checkpoints_dir: str = ""
+    """Accepted for older files; checkpoints stay in the workspace."""
+    name_template: str = "{name}-{base_short}-{date}"
+    """Name of the folder; fields {name} {role} {base_short} {date}."""
+    date_format: str = "%Y%m%d"
+    """How {date} is written (strftime)."""
+    metadata: MetadataSettings = MetadataSettings()
+    """What `metadata.json` tells."""
+
+    @field_validator("name_template")
+    @classmethod
+    def _known_fields(cls, template: str) -> str:
+        known = {"name", "role", "base_short", "date"}
+        unknown = {name for _, name, _, _ in Formatter().parse(template) if name is not None} - known
+        if unknown:
+            raise ValueError(f"has no field {{{min(unknown)}}}; known: {', '.join(sorted(known))}")
+        return template
+
+
+class FileSettings(Settings):
+    """Remarks of a settings file about itself."""
+
+    schema_version: Literal[1] = 1
+    """Version of the keys; there is one."""
+    updated: str = ""
+    """Date of the last change, for readers of the file."""
+
+
+class RealmSettings(Settings):
+    """All settings of a realm: a table for each subject, and the catalogue's tables by name."""
+
+    campaign: CampaignSettings = CampaignSettings()
+    """Who plays."""
+    training: Table = {}
+    """Hyperparameters for every training of this realm; layered over the hero's own."""
+    curriculum: CurriculumSettings = CurriculumSettings()
+    """Practice and mastery."""
+    quests: QuestSettings = QuestSettings()
+    """Quest files."""
+    retention: RetentionSettings = RetentionSettings()
+    """Which checkpoints stay."""
+    strain: StrainSettings = StrainSettings()
+    """Zones of strain."""
+    services: ServiceSettings = ServiceSettings()
+    """Addresses."""
+    page: PageSettings = PageSettings()
+    """The page."""
+    output: OutputSettings = OutputSettings()
+    """Finished models."""
+    metadata: FileSettings = FileSettings()
+    """About the file."""
+    heroes: dict[str, HeroProfile] = {}
+    """Heroes by name (synonym: experts)."""
+    hardware: dict[str, HardwareProfile] = {}
+    """Hardware profiles by name."""
+    adapters: dict[str, AdapterSettings] = {}
+    """Adapters by name (synonym: lora)."""
+    hyperparameters: dict[str, Table] = {}
+    """Sets of hyperparameters for presets, by name."""
+    datasets: dict[str, DatasetSettings] = {}
+    """Datasets by name."""
+    presets: dict[str, PresetSettings] = {}
+    """Presets by name."""
