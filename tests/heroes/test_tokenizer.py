@@ -60,8 +60,7 @@ def test_chat_costs_three_tokens_beside_the_words(tokenizer) -> None:
     assert len(ids) == sum(map(len, words)) + 3
 
 
-def test_merges_are_rebuilt_the_same(tmp_path) -> None:
-    lines = ["⓪① + ① = ①⓪\n", "true or false\n"] * 20
-    first, second = (hatchling.build(lines, vocab_size=300, whole=["[verify]"]) for _ in range(2))
+def test_a_rebuilt_tokenizer_is_the_same() -> None:
+    first, second = (hatchling.build(["[verify]", "carry:", "="]) for _ in range(2))
     assert first.to_str() == second.to_str()
-    assert len(first.encode("[verify]").ids) == 1
+    assert len(first.encode("[verify]carry:=").ids) == 3

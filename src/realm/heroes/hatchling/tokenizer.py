@@ -1,7 +1,7 @@
 """The hatchling's tokenizer: bytes below, circled digits and puzzle pieces as single tokens above. Knows no model.
 
-The shipped `tokenizer.json` was built by this module from sample lines:
-`python -m realm.heroes.hatchling.tokenizer LINES.txt`.
+The shipped `tokenizer.json` was built by this module from the words of BIN, one to a line:
+`python -m realm.heroes.hatchling.tokenizer PIECES.txt`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -23,32 +23,27 @@ CONTROL_TOKENS = (PAD, END, "<|user|>", "<|assistant|>", "<|system|>", "<|tool|>
 DIGITS = ("⓪", "①")
 MAX_CONTEXT_TOKENS = 2048
 
-# A digit never joins its neighbour: place value is learned from one token per digit.
-_PIECES = r"[⓪①]|[0-9]|\n| ?[A-Za-z]+| ?[^\sA-Za-z0-9⓪①]+|\s+"
 
 
-def build(lines: Iterable[str], *, vocab_size: int, whole: Sequence[str] = ()) -> Tokenizer:
-    """Train byte-level merges on `lines`; `whole` are strings that are single tokens wherever they stand.
+def build(pieces: Iterable[str]) -> Tokenizer:
+    """A tokenizer of bytes in which each of `pieces` is one token wherever it stands.
 
-    Every byte is in the vocabulary, so any text can be written and read back exactly.
+    Every byte is in the vocabulary, so any text can be written and read back exactly. No merges beside the pieces:
+    each further token makes every step dearer (the logits are a fifth of the hatchling's work).
     """
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=2,
+        vocab_size=len(CONTROL_TOKENS) + len(alphabet),
         special_tokens=list(CONTROL_TOKENS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=alphabet,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(lines, trainer)
-    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in (*DIGITS, *whole)])
+    tokenizer.train_from_iterator([], trainer)
+    whole = dict.fromkeys((*DIGITS, *(piece for piece in pieces if len(piece.encode()) > 1)))
+    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in whole])
     return tokenizer
 
 
@@ -75,9 +70,9 @@ def _tokenizer_json(folder: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Rebuild the shipped file from sample lines; the second argument is the vocabulary's size."""
-    lines = Path(arguments[0]).read_text(encoding="utf-8").splitlines(keepends=True)
-    build(lines, vocab_size=int(arguments[1])).save(str(FOLDER / "tokenizer.json"))
+    """Rebuild the shipped file from a file of pieces, one to a line."""
+    pieces = Path(arguments[0]).read_text(encoding="utf-8").splitlines()
+    build(pieces).save(str(FOLDER / "tokenizer.json"))
 
 
 if __name__ == "__main__":
