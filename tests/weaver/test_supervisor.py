@@ -178,4 +178,4 @@ def test_a_taken_port_is_said() -> None:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         with pytest.raises(PortTaken, match="taken"):
-            require_port("127.0.0.1", holder.getsockname()[1])
+            require_port("127.0.0.1", holder.getsockname()[1], setting="services.tavern_port")

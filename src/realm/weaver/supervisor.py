@@ -155,7 +155,7 @@ class Supervisor:
         return frozenset(self._gave_up)
 
 
-def require_port(host: str, port: int) -> None:
+def require_port(host: str, port: int, setting: str) -> None:
     """Raises PortTaken, with words, when somebody listens there already."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -164,5 +164,5 @@ def require_port(host: str, port: int) -> None:
         except OSError as error:
             raise PortTaken(
                 f"Port {port} on {host} is taken by another program.",
-                hint=f"Stop it, or choose another: realm config set services.tavern_port {port + 1}",
+                hint=f"Stop it, or choose another: realm config set {setting} {port + 1}",
             ) from error

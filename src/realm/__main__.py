@@ -1,0 +1,5 @@
+"""`python -m realm` is the `realm` command."""
+
+from realm.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""`realm doctor`: this machine and this workspace, each finding with its remedy."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
+
+import typer
+
+from realm.cli.context import find_workspace, print_json
+from realm.config.hardware import detect
+from realm.config.layers import load
+from realm.errors import ConfigError, PortTaken, WorkspaceError
+from realm.weaver.supervisor import require_port
+from realm.workspace import Workspace
+
+GB = 1e9
+LOW_DISK_BYTES = 5 * GB
+TRAIN_PACKAGES = ("torch", "transformers", "trl", "datasets", "accelerate", "peft")
+MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was measured, and what to do about it."""
+
+    check: str
+    status: Literal["ok", "warn", "fail"]
+    measured: str
+    remedy: str = ""
+
+
+def doctor(json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Check this machine and this workspace; exit code 1 if something must be mended."""
+    findings = [*_machine(), *_workspace()]
+    if json:
+        print_json([asdict(f) for f in findings])
+    else:
+        for f in findings:
+            typer.echo(f"{MARKS[f.status]}  {f.check}: {f.measured}" + (f"\n      {f.remedy}" if f.remedy else ""))
+    if any(f.status == "fail" for f in findings):
+        raise typer.Exit(1)
+
+
+def _machine() -> Iterator[Finding]:
+    good = sys.version_info >= (3, 11)
+    yield Finding(
+        "python", "ok" if good else "fail", platform.python_version(), "" if good else "Use Python 3.11 or newer."
+    )
+    missing = [name for name in TRAIN_PACKAGES if importlib.util.find_spec(name) is None]
+    yield Finding(
+        "training packages",
+        "fail" if missing else "ok",
+        f"missing: {', '.join(missing)}" if missing else "installed",
+        "Install them: pip install 'realm[train]'" if missing else "",
+    )
+    hardware = detect()
+    yield Finding("hardware", "ok", f"{hardware.summary}; suggested profile: {hardware.profile}")
+
+
+def _workspace() -> Iterator[Finding]:
+    try:
+        workspace = find_workspace()
+    except WorkspaceError as error:
+        yield Finding("workspace", "warn", error.message, error.hint)
+        return
+    yield Finding("workspace", "ok", str(workspace.root))
+    free = shutil.disk_usage(workspace.root).free
+    low = free < LOW_DISK_BYTES
+    yield Finding("disk", "warn" if low else "ok", f"{free / GB:.1f} GB free", "Free some room." if low else "")
+    writable = os.access(workspace.root, os.W_OK)
+    yield Finding(
+        "writable", "ok" if writable else "fail", str(writable).lower(), "" if writable else "Change its owner."
+    )
+    yield from _settings(workspace)
+
+
+def _settings(workspace: Workspace) -> Iterator[Finding]:
+    try:
+        settings = load(workspace.settings, env=os.environ)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Finding("settings", "fail", problem, error.hint)
+        return
+    yield Finding("settings", "ok", f"campaign {settings.campaign.hero}:{settings.campaign.name}")
+    holder = workspace.holder()
+    if holder is not None:
+        yield Finding("running", "ok", f"process {holder}")
+        return
+    for setting in ("tavern_port", "watchtower_port"):
+        port = getattr(settings.services, setting)
+        try:
+            require_port(settings.services.bind, port, setting=f"services.{setting}")
+        except PortTaken as error:
+            yield Finding(f"port {port}", "fail", error.message, error.hint)
+        else:
+            yield Finding(f"port {port}", "ok", "free")

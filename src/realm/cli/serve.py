@@ -1,0 +1,68 @@
+"""Run one service alone: what the supervisor starts, and what a person may start by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from realm.cli.context import Realm, find_workspace, open_workspace
+from realm.errors import MissingExtra, UsageError
+from realm.registry import unknown
+from realm.weaver.process import watch_parent
+
+NAMES = ("page", "tavern", "watchtower", "hero")
+
+
+def serve(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="page, tavern, watchtower or hero.")],
+) -> None:
+    """Run services in this process: `page` is the tavern and the watchtower; `hero` trains."""
+    for name in names:
+        if name not in NAMES:
+            raise unknown("service", name, NAMES)
+    if "hero" in names and len(names) > 1:
+        raise UsageError(
+            "The hero runs alone: an out-of-memory must not take the page down.", hint="Start two processes."
+        )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    watch_parent()
+    realm = open_workspace(find_workspace(), checkpoints=names == ["hero"])
+    try:
+        if names == ["hero"]:
+            _hero(realm)
+        else:
+            _web(realm, set(names))
+    finally:
+        realm.db.close()
+
+
+def _hero(realm: Realm) -> None:
+    try:
+        from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"Training needs the package '{error.name}', which is not installed.",
+            hint="Install it: pip install 'realm[train]'",
+        ) from error
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    HeroLoop(realm.workspace, realm.settings, realm.db, realm.events).live(stopping)
+
+
+def _web(realm: Realm, names: set[str]) -> None:
+    """Each app listens on its own port, in one process."""
+    from realm.cli.web import create_page, create_watchtower, serve_together  # noqa: PLC0415 - FastAPI takes 0.5 s
+
+    services = realm.settings.services
+    apps = []
+    if names & {"page", "tavern"}:
+        apps.append((create_page(realm), services.tavern_port))
+    if names & {"page", "watchtower"}:
+        apps.append((create_watchtower(realm), services.watchtower_port))
+    asyncio.run(serve_together(apps, services.bind))
