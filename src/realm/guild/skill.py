@@ -6,7 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from realm.errors import SkillError
+from realm.guild.primitives import CATALOGUE
+from realm.registry import nearest
 
 Side = Literal["train", "exam"]
 HELD_OUT_ONE_IN = 10
@@ -44,20 +52,131 @@ def side_of(content: str) -> Side:
     return "exam" if int.from_bytes(digest) % HELD_OUT_ONE_IN == 0 else "train"
 
 
+class LevelRow(BaseModel):
+    """A row of a skill's level table; each skill adds its own parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: int = Field(ge=1)
+    """Levels count from 1 without a gap."""
+
+
+class Display(BaseModel):
+    """How a skill is shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    icon: str
+    color: str = Field(pattern="^#[0-9a-fA-F]{6}$")
+    short: str = Field(min_length=1, max_length=8)
+    """The name where there is little room."""
+
+
+class Thresholds(BaseModel):
+    """When a level counts as mastered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level_up: float = Field(default=0.80, gt=0, le=1)
+    """Least accuracy of an examination that counts."""
+    examinations: int = Field(default=3, ge=1)
+    """That many in a row, at as many checkpoints."""
+    problems: int = Field(default=100, ge=1)
+    """Problems of an examination, where the level's space has as many."""
+
+
+class SkillSpec(BaseModel):
+    """A skill's description, read from its YAML: the single source of truth for its level table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    name: str
+    description: str
+    display: Display
+    thresholds: Thresholds
+    primitives: tuple[str, ...]
+    """Names from the catalogue that the skill's problems exercise."""
+    levels: tuple[LevelRow, ...]
+
+    @model_validator(mode="after")
+    def _sound(self) -> SkillSpec:
+        if [row.level for row in self.levels] != list(range(1, len(self.levels) + 1)):
+            raise ValueError("levels: the rows must count 1, 2, 3, ... without a gap")
+        for name in self.primitives:
+            if name not in CATALOGUE:
+                guess = nearest(name, CATALOGUE)
+                raise ValueError(f"primitives: there is no {name!r}; " + (f"did you mean {guess!r}?" if guess else ""))
+        return self
+
+    def check_level(self, level: int) -> None:
+        """Raises SkillError for a level that does not exist."""
+        if not 1 <= level <= len(self.levels):
+            raise SkillError(
+                f"{self.display.short} has no level {level}.", hint=f"Its levels are 1 to {len(self.levels)}."
+            )
+
+
+SpecT = TypeVar("SpecT", bound=SkillSpec)
+
+
+def load_spec(path: Path, kind: type[SpecT]) -> SpecT:
+    """A skill's description from its YAML. Raises SkillError that lists every mistake with its field."""
+    try:
+        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise SkillError(f"{path} is no YAML: {error}", hint="Mend the line that is named.") from error
+    except ValidationError as error:
+        mistakes = "\n".join(_mistake(e["loc"], e["msg"], e["input"]) for e in error.errors())
+        raise SkillError(
+            f"{path} does not describe a skill:\n{mistakes}", hint="Each line names a field and what it allows."
+        ) from error
+
+
+def _mistake(place: tuple[int | str, ...], message: str, given: object) -> str:
+    return f"{'.'.join(map(str, place)) or 'the whole'}: {message} (given: {_short(given)})"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 class Skill(ABC):
     """A skill of Realm. Deterministic: the same level, seed and side give the same problem on every machine."""
 
-    id: str
-    name: str
-    levels: int
+    def __init__(self, spec: SkillSpec) -> None:
+        self.spec = spec
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def levels(self) -> int:
+        """How many levels there are; they count from 1."""
+        return len(self.spec.levels)
 
     @abstractmethod
-    def generate(self, level: int, seed: str, *, side: Side = "train") -> Problem:
+    def generate(self, level: int, seed: str, *, side: Side = "train", kind: Any = None) -> Problem:
         """One problem of `level` (1..levels) from a named seed such as `bin/3/practice-17/42`.
 
-        Raises SkillError for a level that does not exist or a space that holds nothing on that side.
+        `kind` asks for one of the kinds that `mix` names. Raises SkillError for a level that does not exist or a space
+        that holds nothing on that side.
         """
 
     @abstractmethod
     def score(self, problem: Problem, response: str) -> Score:
         """Grade a response exactly. Never raises, whatever the response holds."""
+
+    def mix(self, level: int) -> Mapping[str, float]:
+        """The kinds of problems of a level and their shares, which an examination keeps to. Most skills have one."""
+        return {}
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """Tokens that the skill's problems are made of, for a tokenizer that wants each as one; may be empty."""
+        return ()

@@ -1,0 +1,1 @@
+"""The skills that ship with Realm: one package or file, one YAML and one test each."""

@@ -1,0 +1,77 @@
+"""From a Draft to a prompt and an answer: tags, symbol key, order of the lines. Knows no randomness and no split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from .expression import ONE, SIGNS, ZERO, Node, Script, depth, leaves, steps
+from .operations import OPERATIONS
+from .tasks import Draft
+from .work import work
+
+Difficulty = Literal["easy", "medium", "hard", "expert"]
+DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard", "expert")
+TAGS: dict[Difficulty, str] = {"easy": "", "medium": "[verify]", "hard": "[show-work]", "expert": "[trace]"}
+
+
+def prompt(draft: Draft, difficulty: Difficulty, script: Script) -> str:
+    """The question; with renamed symbols the key stands on a line above it."""
+    question = TAGS[difficulty] + draft.ask(script)
+    return f"{key(draft, script)}\n{question}" if script.names else question
+
+
+def key(draft: Draft, script: Script) -> str:
+    """Each renamed symbol that the question or the answer uses, and what it stands for."""
+    names = dict.fromkeys(op for fact in facts(draft) for op in _operations(fact))
+    digits = [f"{script.bits('0')}={ZERO}", f"{script.bits('1')}={ONE}"]
+    return ",".join(digits + [f"{script.names[name]}={OPERATIONS[name].symbol}" for name in names])
+
+
+def _operations(whole: Node) -> Iterator[str]:
+    for step in steps(whole):
+        yield step.op.name
+        if step.op.name == "to_decimal":
+            yield "to_binary"
+        elif step.op.name == "to_binary":
+            yield "to_decimal"
+
+
+def facts(draft: Draft) -> tuple[Node, ...]:
+    """The equations that the answer rests on, whole."""
+    return draft.before + draft.shown
+
+
+def answer(draft: Draft, difficulty: Difficulty, script: Script) -> list[str]:
+    """The lines of the answer. What leads to an equation stands above it, so that it helps to find it."""
+    lines = list(_operand_lines(draft, script)) if difficulty == "expert" else []
+    for fact in draft.before:
+        lines += _worked(fact, difficulty, script)
+    for fact in draft.shown:
+        lines += _worked(fact, difficulty, script)
+    if difficulty != "easy":
+        lines += [script.decimal_equation(fact) for fact in draft.shown]
+    return [*lines, draft.verdict] if draft.verdict else lines
+
+
+def _worked(whole: Node, difficulty: Difficulty, script: Script) -> list[str]:
+    """The equation of the whole, below those of its steps, each below its own work."""
+    lines: list[str] = []
+    for step in steps(whole):
+        if difficulty in ("hard", "expert"):
+            lines += work(step, script, full=difficulty == "expert")
+        lines.append(script.equation(step))
+    if depth(whole) > 1:
+        lines.append(script.equation(whole))
+    return lines
+
+
+def _operand_lines(draft: Draft, script: Script) -> Iterator[str]:
+    numbers = dict.fromkeys(number for fact in draft.shown for number in leaves(fact))
+    yield ",".join(f"{script.number(n)}:{SIGNS[(n > 0) - (n < 0)]}{abs(n)}" for n in numbers)
+
+
+def finals(draft: Draft, script: Script) -> tuple[str, ...]:
+    """The lines that are the result: the equations asked for and, where there is one, the verdict."""
+    equations = [script.equation(fact) for fact in draft.shown]
+    return (*equations, draft.verdict) if draft.verdict else tuple(equations)
