@@ -6,13 +6,14 @@ The shipped `tokenizer.json` was built by this module from the words of BIN, one
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -31,19 +32,18 @@ def build(pieces: Iterable[str]) -> Tokenizer:
     Every byte is in the vocabulary, so any text can be written and read back exactly. No merges beside the pieces:
     each further token makes every step dearer (the logits are a fifth of the hatchling's work).
     """
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    whole = sorted({*DIGITS, *(piece for piece in pieces if len(piece.encode()) > 1)}, key=lambda p: (-len(p), p))
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    written = [to_bytes.pre_tokenize_str(piece)[0][0] for piece in whole]
+    vocabulary = {token: at for at, token in enumerate([*CONTROL_TOKENS, *alphabet, *written])}
+    # ignore_merges takes a piece whole once the split has isolated it; everything else falls apart into bytes.
+    # Added tokens would not do: the byte decoder reads `×` as the byte 0xD7.
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], ignore_merges=True))
+    split = pre_tokenizers.Split(Regex("|".join(map(re.escape, whole))), behavior="isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=len(CONTROL_TOKENS) + len(alphabet),
-        special_tokens=list(CONTROL_TOKENS),
-        initial_alphabet=alphabet,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([], trainer)
-    whole = dict.fromkeys((*DIGITS, *(piece for piece in pieces if len(piece.encode()) > 1)))
-    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in whole])
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS])
     return tokenizer
 
 
