@@ -124,6 +124,8 @@ def load_spec(path: Path, kind: type[SpecT]) -> SpecT:
     """A skill's description from its YAML. Raises SkillError that lists every mistake with its field."""
     try:
         return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SkillError(f"{path} cannot be read: {error}", hint="Put the skill's description there.") from error
     except yaml.YAMLError as error:
         raise SkillError(f"{path} is no YAML: {error}", hint="Mend the line that is named.") from error
     except ValidationError as error:

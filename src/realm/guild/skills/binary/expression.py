@@ -159,8 +159,14 @@ class Script:
     def _decimal(self, expression: Expression) -> str:
         if isinstance(expression, int):
             return str(expression)
-        args = [str(arg) if isinstance(arg, int) else f"({self._decimal(arg)})" for arg in expression.args]
+        if expression.op.name == "to_binary":  # in decimal the number stands there already
+            return self._decimal(expression.args[0])
+        args = [self._decimal_operand(arg) for arg in expression.args]
         return self.symbol(expression.op).join(args) if len(args) == 2 else self.symbol(expression.op) + args[0]
+
+    def _decimal_operand(self, expression: Expression) -> str:
+        bare = isinstance(expression, int) or expression.op.name == "to_binary"
+        return self._decimal(expression) if bare else f"({self._decimal(expression)})"
 
 
 def remainder(expression: Node) -> int:

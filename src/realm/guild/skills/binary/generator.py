@@ -42,13 +42,13 @@ class Generator:
         """One problem. Raises SkillError where the side holds nothing that can be found."""
         row = self.spec.level(level)
         rng = Random(int.from_bytes(blake2b(seed.encode(), digest_size=8).digest()))
+        chosen = difficulty or DIFFICULTIES[bisect(self._mix[level], rng.random())]
         for _ in range(ATTEMPTS):
-            chosen = difficulty or DIFFICULTIES[bisect(self._mix[level], rng.random())]
             draft = self.draft(Draw(rng, row.bits, self.spec.shorter), chosen)
             if self._on(side, draft, chosen):
                 return self._write(draft, chosen, row, rng)
         raise SkillError(
-            f"BIN level {level} has no {difficulty or ''} problem on the {side} side that can be found.",
+            f"BIN level {level} has no {chosen} problem on the {side} side that can be found.",
             hint="Choose another level or difficulty.",
         )
 
@@ -80,11 +80,12 @@ class Generator:
 
     def _write(self, draft: Draft, difficulty: Difficulty, row: BinLevel, rng: Random) -> Problem:
         script = self.spec.symbols.draw(rng, row.level, draft)
+        text = "\n".join(answer(draft, difficulty, script))
         return Problem(
             skill=self.spec.id,
             level=row.level,
-            prompt=prompt(draft, difficulty, script),
-            answer="\n".join(answer(draft, difficulty, script)),
+            prompt=prompt(draft, difficulty, script, text),
+            answer=text,
             content=draft.content,
             primitives=tuple(dict.fromkeys(_primitives(draft))),
             meta={

@@ -15,26 +15,17 @@ DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard", "expert")
 TAGS: dict[Difficulty, str] = {"easy": "", "medium": "[verify]", "hard": "[show-work]", "expert": "[trace]"}
 
 
-def prompt(draft: Draft, difficulty: Difficulty, script: Script) -> str:
-    """The question; with renamed symbols the key stands on a line above it."""
+def prompt(draft: Draft, difficulty: Difficulty, script: Script, answer: str) -> str:
+    """The question; with renamed symbols the key that it and its `answer` need stands on a line above it."""
     question = TAGS[difficulty] + draft.ask(script)
-    return f"{key(draft, script)}\n{question}" if script.names else question
+    return f"{_key(script, question + answer)}\n{question}" if script.names else question
 
 
-def key(draft: Draft, script: Script) -> str:
-    """Each renamed symbol that the question or the answer uses, and what it stands for."""
-    names = dict.fromkeys(op for fact in facts(draft) for op in _operations(fact))
+def _key(script: Script, text: str) -> str:
+    """Both digits and each renamed operation of the text, with what they stand for."""
     digits = [f"{script.bits('0')}={ZERO}", f"{script.bits('1')}={ONE}"]
-    return ",".join(digits + [f"{script.names[name]}={OPERATIONS[name].symbol}" for name in names])
-
-
-def _operations(whole: Node) -> Iterator[str]:
-    for step in steps(whole):
-        yield step.op.name
-        if step.op.name == "to_decimal":
-            yield "to_binary"
-        elif step.op.name == "to_binary":
-            yield "to_decimal"
+    used = [f"{symbol}={OPERATIONS[name].symbol}" for name, symbol in script.names.items() if symbol in text]
+    return ",".join(digits + used)
 
 
 def facts(draft: Draft) -> tuple[Node, ...]:

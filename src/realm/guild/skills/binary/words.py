@@ -8,7 +8,7 @@ from .operations import OPERATIONS
 from .spec import BinSpec
 from .work import LINE_NAMES
 
-TASK_WORDS = ("true?", "error?", "fill:", "larger?", "overflow?", "find:", "true", "false", "error", "same")
+TASK_WORDS = ("true?", "error?", "fill", "larger?", "overflow?", "find", "true", "false", "error", "same")
 PUNCTUATION = ("=", "(", ")", ",", ":", ";", "?", "r", "-", "\n")
 
 
