@@ -1,0 +1,251 @@
+"""A checkpoint's way through the vault: saved, found again, set aside, let go. Brings folders and ledger together.
+
+Where the two disagree after a kill the folder is the truth, and `recover` makes the ledger follow.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from realm.config.schema import RetentionSettings
+from realm.errors import CheckpointError, WorkspaceError
+from realm.events import CheckpointQuarantined, Events
+from realm.records import CampaignKey, CheckpointRecord, Progress
+from realm.vault import files, manifest, retention
+from realm.vault.files import Step, unwatched
+from realm.vault.ledger import CheckpointLedger
+from realm.vault.manifest import Manifest, ManifestFacts, checkpoint_id
+from realm.workspace import Workspace
+
+_GONE = "its folder is gone"
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a start after a kill had to mend. Checkpoints are named by id, folders without a row by their name."""
+
+    swept: list[Path] = field(default_factory=list)
+    registered: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    quarantined: list[str] = field(default_factory=list)
+
+
+class Keeper:
+    """Saves and finds the checkpoints of a workspace. Only one process at a time may save and recover."""
+
+    def __init__(
+        self, workspace: Workspace, ledger: CheckpointLedger, events: Events, settings: RetentionSettings
+    ) -> None:
+        self.ledger = ledger
+        self._workspace = workspace
+        self._events = events
+        self._settings = settings
+
+    def save(
+        self, key: CampaignKey, write: Callable[[Path], None], facts: ManifestFacts, *, at: Step = unwatched
+    ) -> CheckpointRecord:
+        """Seal what `write` writes, register it, point `models/current_model` at it, then apply retention.
+
+        `at` is told each step as it is reached. Raises DiskFull and CheckpointError with nothing changed, and
+        whatever `write` raises.
+        """
+        assert facts.key == key, f"facts of {facts.key} handed in for {key}"
+        began = time.perf_counter()
+        folder = self._free_folder(facts)
+        made = files.seal(folder, write, facts, at=at)
+        record = self._register(made, folder, time.perf_counter() - began)
+        at("registered")
+        self._point_at(folder)
+        at("linked")
+        self.retain(key)
+        at("retained")
+        return record
+
+    def newest_good(self, key: CampaignKey) -> CheckpointRecord | None:
+        """The newest checkpoint of which every byte is as sealed; newer ones that are not go to quarantine/.
+
+        None when the campaign has no good one.
+        """
+        while record := self.ledger.newest(key):
+            folder = self.folder(record)
+            try:
+                _verify(folder, record)
+            except CheckpointError as error:
+                self.quarantine(record, error.message)
+                continue
+            self._point_at(folder)
+            return replace(record, path=str(folder))
+        return None
+
+    def progress(self, record: CheckpointRecord) -> Progress:
+        """Where the campaign stood at a checkpoint. Raises CheckpointError."""
+        return manifest.read(self.folder(record)).progress
+
+    def folder(self, record: CheckpointRecord) -> Path:
+        """Where a present checkpoint lies in this workspace, also after the workspace was moved or copied."""
+        return self._parent(key_of(record)) / Path(record.path).name
+
+    def quarantine(self, record: CheckpointRecord, reason: str) -> None:
+        """Move a checkpoint out of reach, with the reason in words beside it."""
+        aside = self._set_aside(key_of(record), self.folder(record), reason)
+        if aside is None:
+            self.ledger.dropped(record.id, _GONE)
+        else:
+            self.ledger.quarantined(record.id, reason, aside)
+
+    def recover(self, key: CampaignKey) -> Recovered:
+        """Bring folders and ledger together again after a kill. To be called before the first save of a process."""
+        found = Recovered(swept=files.sweep(self._parent(key)))
+        known = {self.folder(record) for record in self.ledger.present(key)}
+        for folder in files.folders(self._parent(key)):
+            if folder not in known:
+                self._adopt(key, folder, found)
+        for record in self.ledger.present(key):
+            folder = self.folder(record)
+            if not folder.is_dir():
+                self._missing(record, found)
+            elif record.path != str(folder):
+                self.ledger.moved(record.id, folder)
+        return found
+
+    def plan(self, key: CampaignKey) -> retention.Plan:
+        """What retention would do now."""
+        return retention.plan(self.ledger.present(key), self._settings)
+
+    def retain(self, key: CampaignKey) -> retention.Plan:
+        """Drop what the policy does not keep. Returns what was done."""
+        plan = self.plan(key)
+        for checkpoint, reason in plan.drop:
+            files.drop(self.folder(self.ledger.get(checkpoint)))
+            self.ledger.dropped(checkpoint, reason)
+        return plan
+
+    def _parent(self, key: CampaignKey) -> Path:
+        return self._workspace.checkpoints(key.hero, key.campaign)
+
+    def _free_folder(self, facts: ManifestFacts) -> Path:
+        """A step that is saved twice within a minute takes the next minute's name; the manifest has the true time."""
+        when = datetime.fromtimestamp(facts.created)
+        while (folder := self._parent(facts.key) / files.name(facts.progress.step, when)).exists():
+            when += timedelta(minutes=1)
+        return folder
+
+    def _register(self, made: Manifest, folder: Path, seconds: float) -> CheckpointRecord:
+        """Enter a sealed folder; an earlier save of the same step goes once the new one is in the ledger."""
+        before = self._place_of(made.key, made.id)
+        record = self.ledger.register(made, folder, seconds=seconds)
+        if before is not None and before != folder:
+            files.drop(before)
+        return record
+
+    def _place_of(self, key: CampaignKey, checkpoint: str) -> Path | None:
+        """Where a checkpoint lies that the ledger takes for present."""
+        record = self.ledger.find(checkpoint)
+        return self.folder(record) if record and record.state == "present" else None
+
+    def _adopt(self, key: CampaignKey, folder: Path, found: Recovered) -> None:
+        """A sealed folder that the ledger does not know: killed before its row was written, or put back by hand."""
+        try:
+            made = files.verify(folder)
+            if made.key != key:
+                raise CheckpointError(f"{folder.name} belongs to {made.key}, not to {key}.")
+        except CheckpointError as error:
+            self._refuse(key, folder, error.message)
+            found.quarantined.append(folder.name)
+            return
+        other = self._place_of(key, made.id)
+        if other is not None and _created(other) >= made.created:
+            files.drop(folder)  # killed before the older save of the same step was removed
+            return
+        self._register(made, folder, 0.0)
+        found.registered.append(made.id)
+
+    def _refuse(self, key: CampaignKey, folder: Path, reason: str) -> None:
+        """Set a folder aside that never had a row."""
+        self._set_aside(key, folder, reason)
+        step, _ = files.order(folder) or (0, "")
+        self._events.append(
+            CheckpointQuarantined(
+                hero=key.hero, campaign=key.campaign, checkpoint=checkpoint_id(key, step), step=step, reason=reason
+            )
+        )
+
+    def _missing(self, record: CheckpointRecord, found: Recovered) -> None:
+        """A row without a folder: killed between the move of a folder and the word about it, or removed by hand."""
+        aside = self._quarantine(key_of(record)) / Path(record.path).name
+        if aside.is_dir():
+            self.ledger.quarantined(record.id, _read_reason(aside), aside)
+            found.quarantined.append(record.id)
+        else:
+            self.ledger.dropped(record.id, _GONE)
+            found.gone.append(record.id)
+
+    def _quarantine(self, key: CampaignKey) -> Path:
+        return self._workspace.quarantine / key.hero / key.campaign
+
+    def _set_aside(self, key: CampaignKey, folder: Path, reason: str) -> Path | None:
+        """Move a folder under quarantine/; None when it is not there."""
+        parent = self._quarantine(key)
+        parent.mkdir(parents=True, exist_ok=True)
+        target = _unused(parent / folder.name)
+        _reason_file(target).write_text(reason + "\n", encoding="utf-8")
+        try:
+            os.rename(folder, target)
+        except FileNotFoundError:
+            _reason_file(target).unlink()
+            return None
+        return target
+
+    def _point_at(self, folder: Path) -> None:
+        """Let `models/current_model` lead to a checkpoint, at once; the link is relative, for a workspace may move."""
+        link = self._workspace.current_model
+        if link.is_dir() and not link.is_symlink():
+            raise WorkspaceError(
+                f"{link} is a folder of its own, not a link to a checkpoint.",
+                hint="Move it away: that name belongs to the newest checkpoint.",
+            )
+        fresh = link.with_name(f".{link.name}.new")
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(os.path.relpath(folder, link.parent))
+        os.replace(fresh, link)
+
+
+def key_of(record: CheckpointRecord) -> CampaignKey:
+    """The campaign that a checkpoint belongs to."""
+    return CampaignKey(record.hero, record.campaign)
+
+
+def _verify(folder: Path, record: CheckpointRecord) -> None:
+    made = files.verify(folder)
+    if made.id != record.id:
+        raise CheckpointError(f"{folder.name} holds {made.id}; the ledger expects {record.id}.")
+
+
+def _created(folder: Path) -> float:
+    """When a folder was sealed in Unix seconds; 0 when it cannot say so."""
+    try:
+        return manifest.read(folder).created
+    except CheckpointError:
+        return 0.0
+
+
+def _reason_file(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.reason.txt")
+
+
+def _read_reason(folder: Path) -> str:
+    path = _reason_file(folder)
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else "it failed verification"
+
+
+def _unused(path: Path) -> Path:
+    """The path itself, or with a number where something lies there already."""
+    number, found = 2, path
+    while found.exists():
+        found, number = path.with_name(f"{path.name}.{number}"), number + 1
+    return found

@@ -1,0 +1,295 @@
+"""The table of checkpoints, one row per (hero, campaign, step), and which one is champion. Opens no folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    RowMapping,
+    Select,
+    String,
+    Table,
+    Text,
+    func,
+    select,
+    update,
+)
+
+from realm.db import Database, metadata
+from realm.errors import CheckpointError
+from realm.events import ChampionChanged, CheckpointDropped, CheckpointQuarantined, CheckpointSaved, Events
+from realm.records import CampaignKey, CheckpointRecord
+from realm.vault.champion import Standing, best
+from realm.vault.manifest import Manifest
+
+State = Literal["present", "dropped", "quarantined"]
+
+checkpoint_table = Table(
+    "checkpoint",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("hero", String(80), nullable=False),
+    Column("campaign", String(80), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("parent", String(200), nullable=False),
+    Column("run", String(80), nullable=False),
+    Column("metrics", Text, nullable=False),
+    Column("levels", Text, nullable=False),
+    Column("mastered", Integer, nullable=False),
+    Column("accuracy", Float),
+    Column("problems", Integer, nullable=False, default=0),
+    Column("examination", Text, nullable=False, default="{}"),
+    Column("state", String(12), nullable=False, default="present"),
+    Column("reason", Text, nullable=False, default=""),
+    Column("champion", Boolean, nullable=False, default=False),
+    Index("ix_checkpoint_step", "hero", "campaign", "step", unique=True),
+    Index("ix_checkpoint_state", "hero", "campaign", "state", "step"),
+)
+_c = checkpoint_table.c
+# One champion per campaign is not left to the program alone.
+Index(
+    "ix_checkpoint_champion", _c.hero, _c.campaign, unique=True, sqlite_where=_c.champion, postgresql_where=_c.champion
+)
+
+
+class CheckpointLedger:
+    """What is known about checkpoints. Every change and its fact are one transaction."""
+
+    def __init__(self, db: Database, events: Events) -> None:
+        self._db = db
+        self._events = events
+
+    # -- reading -------------------------------------------------------------------------------------------
+    def get(self, checkpoint: str) -> CheckpointRecord:
+        """The checkpoint of that id. Raises CheckpointError when there is none."""
+        with self._db.read() as connection:
+            return _record(_row(connection, checkpoint))
+
+    def find(self, checkpoint: str) -> CheckpointRecord | None:
+        """The checkpoint of that id, or None."""
+        return self._first(select(checkpoint_table).where(_c.id == checkpoint))
+
+    def newest(self, key: CampaignKey) -> CheckpointRecord | None:
+        """The present checkpoint with the highest step."""
+        return self._first(_present(key).order_by(_c.step.desc()))
+
+    def champion(self, key: CampaignKey) -> CheckpointRecord | None:
+        """The best present checkpoint by examination."""
+        return self._first(_present(key).where(_c.champion))
+
+    def list(
+        self, key: CampaignKey, *, state: State | None = None, limit: int = 100, before_step: int | None = None
+    ) -> Sequence[CheckpointRecord]:
+        """Checkpoints of a campaign, highest step first; the next page begins before the last step of this one."""
+        query = _of(key).order_by(_c.step.desc()).limit(limit)
+        if state is not None:
+            query = query.where(_c.state == state)
+        if before_step is not None:
+            query = query.where(_c.step < before_step)
+        with self._db.read() as connection:
+            return [_record(row) for row in connection.execute(query).mappings()]
+
+    def present(self, key: CampaignKey) -> Sequence[CheckpointRecord]:
+        """All checkpoints that are on disk, lowest step first."""
+        with self._db.read() as connection:
+            return [_record(row) for row in connection.execute(_present(key).order_by(_c.step)).mappings()]
+
+    def reason(self, checkpoint: str) -> str:
+        """Why a checkpoint was dropped or quarantined; empty while it is present."""
+        with self._db.read() as connection:
+            return str(_row(connection, checkpoint)["reason"])
+
+    def examination(self, checkpoint: str) -> dict[str, Any]:
+        """The detail that was handed in with the checkpoint's examination."""
+        with self._db.read() as connection:
+            return dict(json.loads(_row(connection, checkpoint)["examination"]))
+
+    def size_bytes(self, key: CampaignKey | None = None) -> int:
+        """Bytes of the present checkpoints of one campaign, or of all."""
+        query = select(func.coalesce(func.sum(_c.size_bytes), 0)).where(_c.state == "present")
+        if key is not None:
+            query = query.where(_c.hero == key.hero, _c.campaign == key.campaign)
+        with self._db.read() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def keys(self) -> Sequence[CampaignKey]:
+        """The campaigns that ever had a checkpoint."""
+        query = select(_c.hero, _c.campaign).distinct().order_by(_c.hero, _c.campaign)
+        with self._db.read() as connection:
+            return [CampaignKey(hero, campaign) for hero, campaign in connection.execute(query)]
+
+    # -- writing -------------------------------------------------------------------------------------------
+    def register(self, manifest: Manifest, path: Path, *, seconds: float = 0.0) -> CheckpointRecord:
+        """Enter a sealed checkpoint. A step that is saved again replaces its row and loses its examination."""
+        row = _new_row(manifest, path)
+        fact = CheckpointSaved(
+            hero=manifest.key.hero,
+            campaign=manifest.key.campaign,
+            checkpoint=manifest.id,
+            step=manifest.step,
+            size_bytes=manifest.size_bytes,
+            seconds=round(seconds, 3),
+        )
+        with self._db.write() as connection:
+            connection.execute(checkpoint_table.delete().where(_c.id == manifest.id))
+            connection.execute(checkpoint_table.insert(), row)
+            self._events.append_in(connection, fact)
+            self._crown(connection, manifest.key)
+            return _record(_row(connection, manifest.id))
+
+    def examined(self, checkpoint: str, accuracy: float, detail: Mapping[str, Any]) -> CheckpointRecord:
+        """Note the pooled accuracy of a checkpoint's examinations and find the champion anew.
+
+        `detail` is kept as it is. Its `n` (problems asked) weighs the accuracy; its `levels` (skill -> mastered
+        level after the examination), where given, take the place of the levels at save.
+        """
+        with self._db.write() as connection:
+            row = _row(connection, checkpoint)
+            levels = detail.get("levels", json.loads(row["levels"]))
+            _update(
+                connection,
+                checkpoint,
+                accuracy=accuracy,
+                problems=int(detail.get("n", 0)),
+                examination=json.dumps(dict(detail)),
+                levels=json.dumps(levels),
+                mastered=sum(levels.values()),
+            )
+            self._crown(connection, CampaignKey(row["hero"], row["campaign"]))
+            return _record(_row(connection, checkpoint))
+
+    def moved(self, checkpoint: str, path: Path) -> None:
+        """The folder is found elsewhere, e.g. because the workspace was moved."""
+        with self._db.write() as connection:
+            _update(connection, checkpoint, path=str(path))
+
+    def dropped(self, checkpoint: str, reason: str) -> None:
+        """The folder is gone and shall be."""
+        with self._db.write() as connection:
+            row = self._leave(connection, checkpoint, "dropped", reason, row_path=None)
+            self._events.append_in(
+                connection,
+                CheckpointDropped(
+                    hero=row["hero"], campaign=row["campaign"], checkpoint=checkpoint, step=row["step"], reason=reason
+                ),
+            )
+            self._crown(connection, CampaignKey(row["hero"], row["campaign"]))
+
+    def quarantined(self, checkpoint: str, reason: str, path: Path) -> None:
+        """The folder must not be trusted and lies at `path` now."""
+        with self._db.write() as connection:
+            row = self._leave(connection, checkpoint, "quarantined", reason, row_path=path)
+            self._events.append_in(
+                connection,
+                CheckpointQuarantined(
+                    hero=row["hero"], campaign=row["campaign"], checkpoint=checkpoint, step=row["step"], reason=reason
+                ),
+            )
+            self._crown(connection, CampaignKey(row["hero"], row["campaign"]))
+
+    def _leave(
+        self, connection: Connection, checkpoint: str, state: State, reason: str, *, row_path: Path | None
+    ) -> RowMapping:
+        row = _row(connection, checkpoint)
+        path = row["path"] if row_path is None else str(row_path)
+        _update(connection, checkpoint, state=state, reason=reason, path=path, champion=False)
+        return row
+
+    def _crown(self, connection: Connection, key: CampaignKey) -> None:
+        """Put the champion flag where the rule says, and tell when it moved to another checkpoint."""
+        query = select(_c.id, _c.step, _c.mastered, _c.accuracy, _c.problems).where(
+            _c.hero == key.hero, _c.campaign == key.campaign, _c.state == "present", _c.accuracy.is_not(None)
+        )
+        champion = best(Standing(*row) for row in connection.execute(query))
+        flagged = (
+            connection.scalar(select(_c.id).where(_c.hero == key.hero, _c.campaign == key.campaign, _c.champion)) or ""
+        )
+        if champion is None or champion.id == flagged:
+            return
+        if flagged:
+            _update(connection, flagged, champion=False)
+        _update(connection, champion.id, champion=True)
+        self._events.append_in(
+            connection,
+            ChampionChanged(
+                hero=key.hero,
+                campaign=key.campaign,
+                checkpoint=champion.id,
+                step=champion.step,
+                accuracy=champion.accuracy,
+                previous=flagged,
+            ),
+        )
+
+    def _first(self, query: Select[Any]) -> CheckpointRecord | None:
+        with self._db.read() as connection:
+            row = connection.execute(query.limit(1)).mappings().first()
+        return _record(row) if row else None
+
+
+def _of(key: CampaignKey) -> Select[Any]:
+    return select(checkpoint_table).where(_c.hero == key.hero, _c.campaign == key.campaign)
+
+
+def _present(key: CampaignKey) -> Select[Any]:
+    return _of(key).where(_c.state == "present")
+
+
+def _update(connection: Connection, checkpoint: str, **values: Any) -> None:
+    connection.execute(update(checkpoint_table).where(_c.id == checkpoint).values(**values))
+
+
+def _row(connection: Connection, checkpoint: str) -> RowMapping:
+    row = connection.execute(select(checkpoint_table).where(_c.id == checkpoint)).mappings().first()
+    if row is None:
+        raise CheckpointError(f"There is no checkpoint '{checkpoint}'.", hint="See what there is: realm vault ls")
+    return row
+
+
+def _new_row(manifest: Manifest, path: Path) -> dict[str, Any]:
+    return {
+        "id": manifest.id,
+        "hero": manifest.key.hero,
+        "campaign": manifest.key.campaign,
+        "step": manifest.step,
+        "path": str(path),
+        "created": manifest.created,
+        "size_bytes": manifest.size_bytes,
+        "parent": manifest.lineage.parent,
+        "run": manifest.lineage.run,
+        "metrics": json.dumps(manifest.metrics),
+        "levels": json.dumps(manifest.levels),
+        "mastered": sum(manifest.levels.values()),
+    }
+
+
+def _record(row: RowMapping) -> CheckpointRecord:
+    return CheckpointRecord(
+        id=row["id"],
+        hero=row["hero"],
+        campaign=row["campaign"],
+        step=row["step"],
+        path=row["path"],
+        created=row["created"],
+        size_bytes=row["size_bytes"],
+        parent=row["parent"],
+        run=row["run"],
+        metrics=json.loads(row["metrics"]),
+        levels=json.loads(row["levels"]),
+        accuracy=row["accuracy"],
+        state=row["state"],
+        champion=bool(row["champion"]),
+    )
