@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from realm.config.checks import Checker
 from realm.config.schema import HeroProfile, Hyperparameters, RealmSettings
@@ -102,7 +103,14 @@ def hyperparameters_for(settings: RealmSettings, hero: str) -> Hyperparameters:
     The sets of [hyperparameters.*] are parts of presets and have no say here: a campaign has no last step,
     so their schedules do not suit it.
     """
-    return Hyperparameters.model_validate({**resolve_hero(settings, hero).training_defaults, **settings.training})
+    return resolve_hyperparameters(resolve_hero(settings, hero).training_defaults, settings.training)
+
+
+def resolve_hyperparameters(*tables: Mapping[str, Any]) -> Hyperparameters:
+    """Partial tables, later wins, over the schema's defaults. `eval_strategy = "no"` holds no rows out."""
+    said = {key: value for table in tables for key, value in table.items()}
+    resolved = Hyperparameters.model_validate(said)
+    return resolved.model_copy(update={"eval_fraction": 0.0}) if resolved.eval_strategy == "no" else resolved
 
 
 def _spelled(settings: RealmSettings) -> RealmSettings:

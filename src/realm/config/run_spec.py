@@ -1,4 +1,4 @@
-"""The resolved configuration of one run: everything that is needed to do it again. Decides nothing, reads no weights."""
+"""The resolved configuration of one run: what is needed to do it again. Decides nothing, reads no weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from realm.config.layers import hero_name, hyperparameters_for, resolve_hero
 from realm.config.schema import (
@@ -61,7 +61,7 @@ class RunSpec(Settings):
     """Id of the quest that a campaign's run trains on."""
     retention: RetentionSettings = RetentionSettings()
     """Which checkpoints stay."""
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     """Versions of the program, of Python and of the training packages that are installed."""
     git_commit: str | None = None
     """Commit of the program, when it runs out of a checkout."""

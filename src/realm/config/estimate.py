@@ -1,0 +1,198 @@
+"""How much memory a run will need, estimated from the model's geometry. An estimate, not a measurement; no torch.
+
+Weights, gradients and optimizer are counted; activations follow Korthikanti et al. 2022, "Reducing Activation
+Recomputation in Large Transformer Models", with attention that keeps no score matrix.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realm.config.run_spec import RunSpec
+from realm.config.schema import AdapterSettings, HeroProfile
+
+GB = 1e9
+FLOAT32_BYTES = 4
+ADAMW_BYTES = 8
+"""Two float32 moments for each trained parameter; Muon keeps one for its matrices and is counted the same."""
+LAYER_ACTIVATIONS = 34
+"""Bytes for each token and hidden unit of one layer in 16 bits, scores of the attention not kept."""
+RUNTIME_BYTES = {"cuda": 1.0e9, "mps": 0.5e9, "cpu": 0.5e9}
+"""What the libraries take before the model is there; about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The shape of a decoder-only model with a gated MLP."""
+
+    hidden: int
+    layers: int
+    mlp: int
+    vocabulary: int
+    query: int
+    """Output size of q_proj: heads times head size."""
+    key_value: int
+    """Output size of k_proj and of v_proj."""
+    tied: bool
+    source: str
+    """Where it is from, in words."""
+    told_parameters: float | None = None
+    """Number of parameters when that is known better than the shape."""
+
+    @property
+    def parameters(self) -> float:
+        if self.told_parameters:
+            return self.told_parameters
+        attention = self.hidden * (2 * self.query + 2 * self.key_value)
+        embeddings = self.vocabulary * self.hidden * (1 if self.tied else 2)
+        return self.layers * (attention + 3 * self.hidden * self.mlp) + embeddings
+
+    def adapter_parameters(self, adapter: AdapterSettings) -> int:
+        """Trained parameters of a low-rank adapter: r * (inputs + outputs) for each target module."""
+        shapes = {
+            "q_proj": (self.hidden, self.query),
+            "k_proj": (self.hidden, self.key_value),
+            "v_proj": (self.hidden, self.key_value),
+            "o_proj": (self.query, self.hidden),
+            "gate_proj": (self.hidden, self.mlp),
+            "up_proj": (self.hidden, self.mlp),
+            "down_proj": (self.mlp, self.hidden),
+        }
+        sides = sum(sum(shapes.get(module, (self.hidden, self.hidden))) for module in adapter.target_modules)
+        return self.layers * adapter.r * sides
+
+
+BUILT_IN = {
+    "hatchling": Geometry(128, 4, 384, 262, 128, 128, True, "the hatchling's own shape"),
+    "smol": Geometry(576, 30, 1536, 49152, 576, 192, True, "SmolLM2-135M's published shape"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEstimate:
+    """Bytes by what needs them."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+    runtime: float
+    trained_parameters: float
+    source: str
+
+    @property
+    def total(self) -> float:
+        return self.weights + self.gradients + self.optimizer + self.activations + self.runtime
+
+    def as_json(self) -> dict[str, Any]:
+        parts = ("weights", "gradients", "optimizer", "activations", "runtime", "total")
+        return {f"{part}_bytes": int(getattr(self, part)) for part in parts} | {
+            "trained_parameters": int(self.trained_parameters),
+            "source": self.source,
+        }
+
+
+def estimate(spec: RunSpec, geometry: Geometry) -> MemoryEstimate:
+    """Memory of one training process at its peak, about. Weights are held in float32, as Realm trains them."""
+    trained = geometry.adapter_parameters(spec.adapter) if spec.adapter else geometry.parameters
+    device = spec.hardware.device if spec.hardware else "cpu"
+    return MemoryEstimate(
+        weights=FLOAT32_BYTES * (geometry.parameters + (trained if spec.adapter else 0)),
+        gradients=FLOAT32_BYTES * trained,
+        optimizer=ADAMW_BYTES * trained,
+        activations=_activations(spec, geometry),
+        runtime=RUNTIME_BYTES[device],
+        trained_parameters=trained,
+        source=geometry.source,
+    )
+
+
+def geometry_of(profile: HeroProfile, models: Path | None, env: Mapping[str, str] = os.environ) -> Geometry | None:
+    """The shape of a hero's model: built in, out of its config.json, or guessed from its size; None when unknown."""
+    if profile.base_model in BUILT_IN:
+        return BUILT_IN[profile.base_model]
+    for folder in _folders(profile.base_model, models, env):
+        if (folder / "config.json").is_file():
+            return from_config(folder / "config.json")
+    return from_size(profile.parameters_billion * 1e9) if profile.parameters_billion else None
+
+
+def from_config(file: Path) -> Geometry | None:
+    """The shape in a transformers config.json, or None when it is not of this kind."""
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        heads = told["num_attention_heads"]
+        head = told.get("head_dim") or told["hidden_size"] // heads
+        return Geometry(
+            hidden=told["hidden_size"],
+            layers=told["num_hidden_layers"],
+            mlp=told["intermediate_size"],
+            vocabulary=told["vocab_size"],
+            query=heads * head,
+            key_value=told.get("num_key_value_heads", heads) * head,
+            tied=told.get("tie_word_embeddings", False),
+            source=str(file),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def from_size(parameters: float) -> Geometry:
+    """A usual shape for a number of parameters: 12 hidden^2 per layer and hidden = 64 layers, as in the GPT-3 table."""
+    layers = round((parameters / (12 * 64**2)) ** (1 / 3))
+    hidden = 64 * layers
+    told = f"{parameters / 1e9:g} billion parameters, shape guessed"
+    return Geometry(hidden, layers, 4 * hidden, 151_936, hidden, hidden // 4, True, told, told_parameters=parameters)
+
+
+def cheaper(spec: RunSpec, geometry: Geometry, limit_bytes: float) -> str | None:
+    """The smallest change after which the estimate fits, in words of the command line; None when none is enough."""
+    for words, changed in _changes(spec):
+        if estimate(changed, geometry).total <= limit_bytes:
+            return words
+    return None
+
+
+def _activations(spec: RunSpec, geometry: Geometry) -> float:
+    used = spec.hyperparameters
+    tokens = used.per_device_train_batch_size * used.max_length
+    width = 2 if used.bf16 else 4
+    layer = LAYER_ACTIVATIONS * tokens * geometry.hidden * width / 2
+    kept = tokens * geometry.hidden * width  # a checkpointed layer keeps its input alone
+    layers = geometry.layers * kept + layer if used.gradient_checkpointing else geometry.layers * layer
+    logits = 2 * FLOAT32_BYTES * tokens * geometry.vocabulary  # float32, and their gradient
+    return layers + logits
+
+
+def _changes(spec: RunSpec) -> Iterator[tuple[str, RunSpec]]:
+    """Changes from the mildest on, each on top of the ones before it."""
+    used, said = spec.hyperparameters, []
+    if used.per_device_train_batch_size > 1:
+        more = used.gradient_accumulation_steps * used.per_device_train_batch_size
+        used = used.model_copy(update={"per_device_train_batch_size": 1, "gradient_accumulation_steps": more})
+        said.append(f"batch_size=1 gradient_accumulation={more}")
+        yield " ".join(said), spec.model_copy(update={"hyperparameters": used})
+    may = spec.hardware is None or spec.hardware.supports_gradient_checkpointing or spec.adapter is None
+    if may and not used.gradient_checkpointing:
+        used = used.model_copy(update={"gradient_checkpointing": True})
+        said.append("gradient_checkpointing=true")
+        yield " ".join(said), spec.model_copy(update={"hyperparameters": used})
+    if spec.adapter is None:
+        said.append("adapter=minimal")
+        yield " ".join(said), spec.model_copy(update={"hyperparameters": used, "adapter": AdapterSettings(r=8)})
+
+
+def _folders(base_model: str, models: Path | None, env: Mapping[str, str]) -> Iterator[Path]:
+    """Where a model's folder may be: as named, below the workspace's models, in the hub's cache."""
+    named = Path(base_model).expanduser()
+    yield named
+    if models:
+        yield from (models / base_model, models / named.name)
+    home = Path(env.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    cache = Path(env.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    yield from sorted((cache / f"models--{base_model.replace('/', '--')}" / "snapshots").glob("*"))
