@@ -1,0 +1,74 @@
+"""Rows of examples as tensors for one forward pass. Knows no order and no model.
+
+Positions restart at each example. Given those and no attention mask, transformers keeps the examples of a row from
+attending to each other (`masking_utils.find_packed_sequence_indices`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from realm.arena.data import Examples
+from realm.arena.packing import Plan, Rows, spread
+
+Batch = dict[str, torch.Tensor]
+
+
+def collate(examples: Examples, rows: Rows, *, pad_id: int) -> Batch:
+    """One batch.
+
+    `input_ids`, `position_ids` (R, W) with W the fullest row; `trained_at` (N,) are the places in the flattened batch
+    whose prediction carries loss, `targets` (N,) the tokens to predict there. The first token of an example is
+    nobody's target.
+    """
+    lengths = examples.offsets[rows.members + 1] - examples.offsets[rows.members]
+    filled = np.add.reduceat(lengths, rows.starts[:-1])  # (R,) tokens in each row
+    width = int(filled.max())
+    row = np.repeat(np.arange(len(rows)), np.diff(rows.starts))  # (E,)
+    begins = np.cumsum(lengths) - lengths  # (E,) if the rows had no padding
+    begins += (row * width) - (np.cumsum(filled) - filled)[row]
+    source = spread(examples.offsets[rows.members], lengths)
+    target = spread(begins, lengths)
+    input_ids = np.full(len(rows) * width, pad_id, dtype=np.int64)
+    input_ids[target] = examples.tokens[source]
+    # Padding goes on counting from the last example: no further segment, and a row of one example stays plain causal.
+    position_ids = (np.arange(len(rows) * width) - np.repeat(begins[rows.starts[1:] - 1], width)).astype(np.int64)
+    position_ids[target] = target - np.repeat(begins, lengths)
+    learned = target[examples.trained[source] & (position_ids[target] > 0)]
+    return {
+        "input_ids": torch.from_numpy(input_ids.reshape(len(rows), width)),
+        "position_ids": torch.from_numpy(position_ids.reshape(len(rows), width)),
+        "trained_at": torch.from_numpy(learned - 1),
+        "targets": torch.from_numpy(input_ids[learned]),
+        "useful": torch.tensor(int(lengths.sum())),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """The batches of a plan from one on, as the Trainer wants them: with a length."""
+
+    examples: Examples
+    plan: Plan
+    first: int
+    pad_id: int
+
+    def __len__(self) -> int:
+        return self.plan.batches - self.first
+
+    def __iter__(self) -> Iterator[Batch]:
+        for index in range(self.first, self.plan.batches):
+            yield collate(self.examples, self.plan.batch(index), pad_id=self.pad_id)
+
+
+def evaluation_batches(examples: Examples, *, batch_rows: int, max_length: int, packing: bool, pad_id: int) -> Any:
+    """The held-out slice in batches; an empty list when there is none."""
+    if not len(examples):
+        return []
+    plan = Plan(examples.lengths, seed="held-out", batch_rows=batch_rows, max_length=max_length, packing=packing)
+    return list(Loader(examples, plan, 0, pad_id))

@@ -1,0 +1,47 @@
+"""How a run talks to whoever started it: metrics out, saves out, requests in. Knows no file and no database."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from realm.records import StepMetrics
+
+if TYPE_CHECKING:
+    from realm.arena.engine import Engine
+
+Request = Literal["pause", "stop", "skip"]
+
+POLL_SECONDS = 0.05
+
+
+class Hooks(Protocol):
+    """What the arena asks of the floor above while it trains."""
+
+    def on_step(self, metrics: StepMetrics) -> None:
+        """One optimizer step was made."""
+
+    def save(self, engine: Engine) -> None:
+        """A checkpoint is due: `engine.progress` and `engine.write` say what to keep."""
+
+    def request(self) -> Request | None:
+        """What a person wants now. Asked before the first step and after each one; must be quick."""
+
+    def on_pause(self, step: int) -> None:
+        """Training stands still after that campaign step."""
+
+    def on_resume(self, step: int) -> None:
+        """Training goes on after a pause."""
+
+
+def next_request(hooks: Hooks, step: int) -> Literal["stop", "skip"] | None:
+    """Wait as long as a pause is asked for; what is asked for then."""
+    request = hooks.request()
+    if request != "pause":
+        return request
+    hooks.on_pause(step)
+    while request == "pause":
+        time.sleep(POLL_SECONDS)
+        request = hooks.request()
+    hooks.on_resume(step)
+    return request

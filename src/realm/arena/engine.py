@@ -1,0 +1,154 @@
+"""The warm engine: model, optimizer and schedule of one hero in one campaign, kept loaded from quest to quest.
+
+Knows no queue, no database and no manifest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from realm.arena.control import Hooks
+from realm.arena.methods import Course, Parts, methods
+from realm.arena.optim import build
+from realm.arena.schedule import Schedule
+from realm.config.schema import Hyperparameters
+from realm.heroes.hero import LoadedHero
+from realm.records import Progress, Row, RunResult
+
+if TYPE_CHECKING:
+    from realm.arena.callbacks import StepWatch
+    from realm.arena.data import Reading
+
+_OUTCOMES: dict[str | None, Literal["completed", "stopped", "skipped"]] = {
+    None: "completed",
+    "stop": "stopped",
+    "skip": "skipped",
+}
+
+
+class Engine:
+    """Trains and answers with one model. Made by `Engine.open`."""
+
+    def __init__(
+        self, hero: LoadedHero, settings: Hyperparameters, progress: Progress, checkpoint: Path | None
+    ) -> None:
+        self.hero = hero
+        self.settings = settings
+        self.progress = progress
+        self.reading: Reading | None = None
+        """What became of the rows of the newest quest: counts of truncated and untrained rows."""
+        hero.model.to(_device())
+        self._optimizer = build(hero.model, settings, hidden_matrices=hero.family.hidden_matrices(hero.model))
+        if checkpoint is not None:
+            from realm.arena.files import restore  # noqa: PLC0415 - torch stays behind the door
+
+            restore(checkpoint, model=hero.model, optimizer=self._optimizer)
+        self._schedule = Schedule(settings.lr_scheduler_type, settings.warmup_steps)
+        self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
+        self._method = methods.get(settings.method)(
+            Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render)
+        )
+
+    @classmethod
+    def open(
+        cls, hero: LoadedHero, settings: Hyperparameters, *, progress: Progress, checkpoint: Path | None = None
+    ) -> Engine:
+        """An engine that stands at `progress`; `checkpoint` is the folder that was written there.
+
+        Raises CheckpointError when a part of the checkpoint is missing, TrainingError when the model cannot be
+        trained with these settings.
+        """
+        return cls(hero, settings, progress, checkpoint)
+
+    def train(self, rows: Iterable[Row], *, run: str, quest: str, hooks: Hooks) -> RunResult:
+        """Train one quest to its end, or to a stop or skip.
+
+        Goes on at `progress.quest_step` when this quest was left unfinished; `rows` must then be the same rows in
+        the same order. Raises NonFinite before the update that would have spoilt the weights, and TrainingError
+        when no row can be trained.
+        """
+        began, before = time.perf_counter(), self.progress
+        self._enter(run, quest)
+        course = self._method.course(rows, seed=f"{self.settings.seed}/{quest}")
+        self.reading = course.reading
+        watch = self._watch(course, hooks)
+        if self.progress.quest_step < course.steps and not watch.ask():
+            self._aim(course.steps)
+            course.run(self.progress.quest_step, watch)
+        if watch.ending != "stop":
+            self.progress = replace(self.progress, quest_done=True)
+        watch.save()
+        return RunResult(
+            outcome=_OUTCOMES[watch.ending],
+            progress=self.progress,
+            steps=self.progress.step - before.step,
+            tokens=watch.tokens,
+            seconds=time.perf_counter() - began,
+            loss_first=watch.losses[0] if watch.losses else float("nan"),
+            loss_last=watch.losses[-1] if watch.losses else float("nan"),
+            val_loss=watch.val_loss,
+        )
+
+    def add_effort(self, strain: float) -> None:
+        """Count a step's strain; the engine only remembers the sum."""
+        self.progress = replace(self.progress, effort=self.progress.effort + strain)
+
+    def answer(self, prompts: Sequence[Any], *, max_new_tokens: int, batch_size: int = 64) -> list[str]:
+        """Greedy answers of the model as it stands, in the order asked."""
+        hero = self.hero
+        return hero.family.answer(
+            hero.model, hero.tokenizer, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size
+        )
+
+    def write(self, folder: Path) -> None:
+        """Weights, tokenizer, optimizer, schedule and random state in Hugging Face layout; no manifest."""
+        from realm.arena.files import write  # noqa: PLC0415 - torch stays behind the door
+
+        write(
+            folder,
+            model=self.hero.model,
+            tokenizer=self.hero.tokenizer,
+            optimizer=self._optimizer,
+            scheduler=self._scheduler,
+            step=self.progress.step,
+        )
+
+    def _enter(self, run: str, quest: str) -> None:
+        goes_on = quest == self.progress.quest and not self.progress.quest_done
+        quest_step = self.progress.quest_step if goes_on else 0
+        self.progress = replace(self.progress, run=run, quest=quest, quest_step=quest_step, quest_done=False)
+
+    def _aim(self, quest_steps: int) -> None:
+        """Point the schedule at this quest and give the optimizer the rate of the coming step."""
+        step = self.progress.step
+        self._schedule.start = step - self.progress.quest_step
+        self._schedule.end = self._schedule.start + quest_steps
+        for group, peak in zip(self._optimizer.param_groups, self._scheduler.base_lrs, strict=True):
+            group["lr"] = peak * self._schedule.factor(step)
+
+    def _watch(self, course: Course, hooks: Hooks) -> StepWatch:
+        from realm.arena.callbacks import StepWatch  # noqa: PLC0415 - transformers takes seconds to import
+
+        return StepWatch(self, hooks, steps=course.steps, facts=course.facts, validate=course.validate)
+
+    def _render(self, row: Row) -> Any:
+        return self.hero.family.render(self.hero.tokenizer, row)
+
+
+def _scheduler(optimizer: Any, schedule: Schedule, step: int) -> Any:
+    """torch's scheduler around the pure function, standing at `step` of the campaign."""
+    from torch.optim.lr_scheduler import LambdaLR  # noqa: PLC0415 - torch stays behind the door
+
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    return LambdaLR(optimizer, lambda at: schedule.factor(at), last_epoch=step - 1)
+
+
+def _device() -> Any:
+    import torch  # noqa: PLC0415 - torch stays behind the door
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

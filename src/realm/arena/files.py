@@ -1,0 +1,71 @@
+"""A warm model on disk, in the layout of the transformers Trainer, and back. Knows no manifest: the vault seals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch.optim import Optimizer
+from transformers.trainer_callback import TrainerState
+
+from realm.arena.random_state import random_state, restore_random_state
+from realm.errors import CheckpointError
+
+OPTIMIZER, SCHEDULER, RANDOM = "optimizer.pt", "scheduler.pt", "rng_state.pth"
+TRAINER_STATE = "trainer_state.json"
+
+
+def write(folder: Path, *, model: Any, tokenizer: Any, optimizer: Any, scheduler: Any, step: int) -> None:
+    """Everything that going on needs, but for the progress, which the manifest holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    torch.save(optimizer.state_dict(), folder / OPTIMIZER)
+    torch.save(scheduler.state_dict(), folder / SCHEDULER)
+    torch.save(random_state(), folder / RANDOM)
+    TrainerState(global_step=step, max_steps=step).save_to_json(str(folder / TRAINER_STATE))
+
+
+def restore(folder: Path, *, model: Any, optimizer: Optimizer) -> None:
+    """Weights, optimizer and random state of a checkpoint. Settings stay those of the optimizer given.
+
+    Raises CheckpointError when a part is missing or does not fit the model.
+    """
+    _load_weights(folder, model)
+    state = _read(folder / OPTIMIZER)
+    options = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    try:
+        optimizer.load_state_dict(state)
+    except ValueError as error:
+        raise CheckpointError(
+            f"The optimizer in {folder} does not fit this model: {error}.",
+            hint="Was `optim` changed within a campaign? Set it back, or start a new campaign.",
+        ) from error
+    for group, chosen in zip(optimizer.param_groups, options, strict=True):
+        group.update(chosen)
+    restore_random_state(_read(folder / RANDOM))
+
+
+def _load_weights(folder: Path, model: Any) -> None:
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise CheckpointError(f"{folder} holds no .safetensors weights.", hint="Use an older checkpoint.")
+    weights: dict[str, torch.Tensor] = {}
+    for file in files:
+        weights |= load_file(file)
+    result = model.load_state_dict(weights, strict=False)
+    missing = set(result.missing_keys) - set(model._tied_weights_keys or ())
+    if missing or result.unexpected_keys:
+        raise CheckpointError(
+            f"The weights in {folder} are not of this model; first difference: "
+            f"{sorted([*missing, *result.unexpected_keys])[0]}.",
+            hint="A campaign keeps its base model; start a new campaign for another one.",
+        )
+
+
+def _read(file: Path) -> Any:
+    if not file.is_file():
+        raise CheckpointError(f"{file} is missing.", hint="Use an older checkpoint.")
+    return torch.load(file, weights_only=True)

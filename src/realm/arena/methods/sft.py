@@ -1,0 +1,242 @@
+"""Supervised fine-tuning on TRL's SFTTrainer, fed with batches that are already packed. Knows no quest and no file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor
+from trl import SFTConfig, SFTTrainer
+
+from realm.arena.batches import Batch, Loader, evaluation_batches
+from realm.arena.callbacks import StepFacts
+from realm.arena.data import Reading, read
+from realm.arena.methods import Parts
+from realm.arena.methods.warm import WarmTrainer, untouched
+from realm.arena.packing import Plan
+from realm.arena.seeds import number
+from realm.config.schema import Hyperparameters
+from realm.errors import TrainingError
+from realm.records import Row
+
+# A reading of the validation loss costs about as much as this many training batches at most.
+EVALUATION_BATCHES = 2
+
+
+class PackedSFTTrainer(WarmTrainer, SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer whose loss is the cross-entropy alone, with logits at the trained places only.
+
+    The stock one adds entropy and accuracy at each step and, on the CPU, scores every place.
+    """
+
+    loss_is_scaled_for_ga = True
+
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: Any) -> int:
+        return sum(len(batch["targets"]) for batch in batch_samples)
+
+    def compute_loss(
+        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Tensor:
+        items = num_items_in_batch or len(inputs["targets"])
+        return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
+
+
+class SupervisedFineTuning:
+    """The method `sft`: the loss falls on the assistant's tokens."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        if parts.settings.packing:
+            require_isolation(parts.model)
+        with untouched(parts.model):
+            self.trainer = PackedSFTTrainer(
+                model=parts.model,
+                args=arguments(parts.settings),
+                data_collator=_first,
+                train_dataset=Dataset.from_dict({"input_ids": [[0]]}),  # asked for, never read
+                processing_class=parts.tokenizer,
+                optimizers=(parts.optimizer, parts.scheduler),
+            )
+        for callback in list(self.trainer.callback_handler.callbacks):
+            if type(callback).__name__ == "PrinterCallback":
+                self.trainer.remove_callback(callback)
+
+    def course(self, rows: Iterable[Row], *, seed: str) -> SftCourse:
+        settings, pad_id = self._parts.settings, self._parts.tokenizer.pad_token_id
+        size = {"batch_rows": settings.per_device_train_batch_size, "max_length": settings.max_length}
+        reading = read(
+            rows,
+            self._parts.render,
+            max_length=settings.max_length,
+            eval_fraction=settings.eval_fraction,
+            held_out_tokens=EVALUATION_BATCHES * size["batch_rows"] * size["max_length"],
+        )
+        if not len(reading.train):
+            raise TrainingError(
+                "The quest holds no row with a token to train on.",
+                hint=f"Rows need an answer that begins within max_length = {settings.max_length} tokens.",
+            )
+        plan = Plan(
+            reading.train.lengths,
+            seed=seed,
+            packing=settings.packing,
+            accumulation=settings.gradient_accumulation_steps,
+            epochs=settings.num_train_epochs,
+            max_steps=settings.max_steps,
+            **size,
+        )
+        held_out = evaluation_batches(reading.held_out, packing=settings.packing, pad_id=pad_id, **size)
+        return SftCourse(self.trainer, reading, plan, held_out, seed, pad_id)
+
+
+class SftCourse:
+    """One quest, read, packed and ordered."""
+
+    def __init__(
+        self, trainer: PackedSFTTrainer, reading: Reading, plan: Plan, held_out: list[Batch], seed: str, pad_id: int
+    ) -> None:
+        self.reading = reading
+        self.plan = plan
+        self.steps = plan.steps
+        self._trainer = trainer
+        self._held_out = held_out
+        self._seed = seed
+        self._pad_id = pad_id
+        self._counted = (0, 0)
+        self._step = 0
+
+    def run(self, first_step: int, watch: Any) -> None:
+        trainer, loader = self._trainer, self.loader(first_step)
+        trainer.batches = _Counted(loader, self)
+        self._step = first_step
+        trainer.add_callback(watch)
+        try:
+            trainer.train()
+        finally:
+            trainer.remove_callback(watch)
+            trainer.batches = ()
+            trainer.model.zero_grad()
+            trainer.step_loss = 0.0
+
+    def loader(self, first_step: int = 0) -> Loader:
+        """The batches from an optimizer step of the quest on."""
+        return Loader(self.reading.train, self.plan, self.plan.first_batch(first_step), self._pad_id)
+
+    def facts(self) -> StepFacts:
+        trainer, (trained, useful) = self._trainer, self._counted
+        self._counted = (0, 0)
+        loss, trainer.step_loss = float(trainer.step_loss), 0.0
+        rate = trainer.optimizer.param_groups[-1]["lr"]
+        return StepFacts(loss, float(trainer.step_grad_norm), rate, trained, useful)
+
+    @torch.no_grad()
+    def validate(self) -> float | None:
+        if not self._held_out:
+            return None
+        trainer = self._trainer
+        trainer.model.eval()
+        total, tokens = 0.0, 0
+        for batch in self._held_out:
+            on_device = trainer._prepare_inputs(batch)
+            total += float(summed_loss(trainer.model, trainer.model.get_output_embeddings(), on_device))
+            tokens += len(batch["targets"])
+        trainer.model.train()
+        return total / tokens
+
+    def count(self, index: int, batch: Batch) -> None:
+        """A batch is about to be trained: its tokens count, and its draws (dropout) follow from its name alone."""
+        trained, useful = self._counted
+        self._counted = trained + len(batch["targets"]), useful + int(batch["useful"])
+        torch.manual_seed(number(self._seed, "batch", index))
+
+
+class _Counted:
+    """A loader that tells the course of each batch."""
+
+    def __init__(self, loader: Loader, course: SftCourse) -> None:
+        self._loader = loader
+        self._course = course
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for index, batch in enumerate(self._loader, start=self._loader.first):
+            self._course.count(index, batch)
+            yield batch
+
+
+def summed_loss(model: Any, head: Any, batch: Batch) -> Tensor:
+    """Cross-entropy summed over the trained places of a batch. Logits are computed there and nowhere else."""
+    with _only(head, batch["trained_at"]):
+        logits = model(
+            input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
+        ).logits  # (1, N, V)
+    return F.cross_entropy(logits[0].float(), batch["targets"], reduction="sum")
+
+
+@contextmanager
+def _only(head: Any, places: Tensor) -> Iterator[None]:
+    """The head sees these places of the flattened batch; the model's own scaling of its logits stays in force."""
+
+    def pick(_: Any, args: tuple[Tensor, ...]) -> tuple[Tensor]:
+        hidden = args[0]  # (R, W, H)
+        return (hidden.reshape(1, -1, hidden.shape[-1]).index_select(1, places),)  # (1, N, H)
+
+    hook = head.register_forward_pre_hook(pick)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@torch.no_grad()
+def require_isolation(model: Any) -> None:
+    """Raises TrainingError unless examples that share a row are deaf to each other in this model."""
+    was_training = model.training
+    model.eval()
+    device = model.device
+    first = torch.tensor([[1, 2, 3, 1, 2], [3, 1, 2, 1, 2]], device=device)
+    places = torch.tensor([[0, 1, 2, 0, 1]] * 2, device=device)
+    heard = model(input_ids=first, position_ids=places, use_cache=False).logits[:, 3:].float()
+    model.train(was_training)
+    if not torch.allclose(heard[0], heard[1], rtol=1e-3, atol=1e-3):
+        raise TrainingError(
+            f"{type(model).__name__} lets the examples of a packed row attend to each other.",
+            hint="Set packing = false for this hero, or load it with attention 'sdpa'.",
+        )
+
+
+def arguments(settings: Hyperparameters) -> SFTConfig:
+    """The Trainer's arguments: only its loop is wanted, not its logging, saving or data preparation."""
+    return SFTConfig(
+        output_dir=tempfile.gettempdir(),  # the Trainer insists on a folder; nothing is written to it
+        per_device_train_batch_size=settings.per_device_train_batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        max_grad_norm=settings.max_grad_norm,
+        num_train_epochs=1,  # all passes are one sequence of batches
+        learning_rate=settings.learning_rate,
+        bf16=settings.bf16,
+        activation_checkpointing=settings.gradient_checkpointing,
+        seed=settings.seed % 2**32,
+        max_length=None,
+        packing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        report_to="none",
+        disable_tqdm=True,
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        eval_strategy="no",
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+    )
+
+
+def _first(batches: list[Any]) -> Any:
+    return batches[0]

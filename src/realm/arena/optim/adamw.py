@@ -1,0 +1,29 @@
+"""AdamW with weight decay on matrices only. Knows no model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.optim import AdamW
+
+from realm.config.schema import Hyperparameters
+
+
+def adamw(parameters: Sequence[torch.nn.Parameter], settings: Hyperparameters) -> AdamW:
+    """One kernel for all parameters: a quarter of the time of `foreach` on the CPU (docs/arena.md)."""
+    return AdamW(
+        groups(parameters, settings),
+        lr=settings.learning_rate,
+        betas=(settings.adam_beta1, settings.adam_beta2),
+        fused=True,
+    )
+
+
+def groups(parameters: Sequence[torch.nn.Parameter], settings: Hyperparameters) -> list[dict[str, Any]]:
+    """Matrices decay; norms and biases do not."""
+    matrices = [p for p in parameters if p.ndim >= 2]
+    others = [p for p in parameters if p.ndim < 2]
+    both = (matrices, settings.weight_decay), (others, 0.0)
+    return [{"params": params, "weight_decay": decay} for params, decay in both if params]

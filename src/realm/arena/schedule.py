@@ -1,0 +1,36 @@
+"""The learning rate as a pure function of the campaign's step. Knows no optimizer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Shape = Literal["constant_with_warmup", "linear", "cosine"]
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Share of the peak learning rate at a step of the campaign.
+
+    The warmup is counted in campaign steps and so happens once. `linear` and `cosine` fall to zero over the quest
+    in training, from `start` to `end` (campaign steps): a campaign has no last step, a quest has.
+    """
+
+    shape: Shape
+    warmup_steps: int
+    start: int = 0
+    end: int = 1
+
+    def factor(self, step: int) -> float:
+        """0..1 for the update that follows `step` finished ones."""
+        return self._warmup(step) * self._decay(step)
+
+    def _warmup(self, step: int) -> float:
+        return 1.0 if step >= self.warmup_steps else (step + 1) / (self.warmup_steps + 1)
+
+    def _decay(self, step: int) -> float:
+        if self.shape == "constant_with_warmup":
+            return 1.0
+        done = min(max((step - self.start) / max(self.end - self.start, 1), 0.0), 1.0)
+        return 1.0 - done if self.shape == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))

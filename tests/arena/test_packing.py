@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realm.arena.packing import Plan, best_fit, narrowest, spread
+
+lengths = st.lists(st.integers(1, 40), min_size=1, max_size=120).map(lambda xs: np.array(xs, dtype=np.int64))
+
+
+@given(lengths)
+def test_each_example_is_in_one_row_and_no_row_overflows(sizes: np.ndarray) -> None:
+    rows = best_fit(sizes, 40)
+    assert sorted(rows.members.tolist()) == list(range(len(sizes)))
+    assert max(np.add.reduceat(sizes[rows.members], rows.starts[:-1])) <= 40
+
+
+@given(lengths, st.randoms())
+def test_the_number_of_rows_does_not_depend_on_the_order(sizes: np.ndarray, random: object) -> None:
+    shuffled = np.random.default_rng(len(sizes)).permutation(sizes)
+    assert len(best_fit(sizes, 40)) == len(best_fit(shuffled, 40))
+
+
+def test_packing_2000_rows_takes_well_under_100_ms_and_wastes_little() -> None:
+    sizes = np.random.default_rng(0).integers(12, 90, 2000)
+    began = time.process_time()
+    rows = best_fit(sizes, 256)
+    assert time.process_time() - began < 0.1
+    assert sizes.sum() / (len(rows) * 256) > 0.97
+
+
+def test_short_examples_are_laid_out_in_narrow_rows() -> None:
+    short = np.random.default_rng(0).integers(12, 60, 2000)
+    assert narrowest(short, 1024) == (64, 16) or narrowest(short, 1024)[0] <= 128
+    assert narrowest(np.array([900, 10, 10]), 1024) == (1024, 1)
+
+
+@given(lengths, st.booleans(), st.integers(1, 3), st.sampled_from([0.5, 1.0, 2.0, 2.5]))
+def test_a_pass_gives_each_example_once_and_the_plan_keeps_its_promise(
+    sizes: np.ndarray, packing: bool, accumulation: int, epochs: float
+) -> None:
+    plan = Plan(sizes, seed="s", batch_rows=2, max_length=40, packing=packing, accumulation=accumulation, epochs=epochs)
+    drawn = [plan.batch(i).members.tolist() for i in range(plan.batches)]
+    assert all(drawn)
+    counts = np.bincount(np.concatenate(drawn), minlength=len(sizes))
+    assert counts.max() - counts.min() <= 1
+    if epochs == int(epochs):
+        assert set(counts) == {int(epochs)}
+    assert plan.steps == -(-plan.batches // accumulation)
+
+
+@given(lengths, st.booleans(), st.integers(0, 5))
+def test_the_batches_from_k_on_are_those_of_an_uninterrupted_run(sizes: np.ndarray, packing: bool, k: int) -> None:
+    def plan() -> Plan:
+        return Plan(sizes, seed="quest", batch_rows=2, max_length=40, packing=packing, epochs=2)
+
+    whole, resumed = plan(), plan()
+    k = min(k, whole.batches - 1)
+    assert [whole.batch(i).members.tolist() for i in range(whole.batches)][k:] == [
+        resumed.batch(i).members.tolist() for i in range(k, resumed.batches)
+    ]
+
+
+def test_another_seed_and_another_pass_give_another_order() -> None:
+    sizes = np.full(64, 10)
+    one = Plan(sizes, seed="a", batch_rows=1, max_length=40, packing=True, epochs=2)
+    other = Plan(sizes, seed="b", batch_rows=1, max_length=40, packing=True, epochs=2)
+    assert one.batch(0).members.tolist() != other.batch(0).members.tolist()
+    assert one.batch(0).members.tolist() != one.batch(one.batches // 2).members.tolist()
+
+
+def test_max_steps_ends_a_plan_early() -> None:
+    plan = Plan(np.full(64, 10), seed="a", batch_rows=1, max_length=40, packing=False, accumulation=2, max_steps=3)
+    assert (plan.steps, plan.batches, plan.first_batch(2)) == (3, 6, 4)
+
+
+def test_unpacked_batches_hold_examples_of_like_length() -> None:
+    sizes = np.random.default_rng(0).integers(5, 500, 400)
+    plan = Plan(sizes, seed="a", batch_rows=8, max_length=512, packing=False)
+    spans = [np.ptp(sizes[plan.batch(i).members]) for i in range(plan.batches)]
+    assert np.mean(spans) < 30
+
+
+def test_spread_concatenates_ranges() -> None:
+    assert spread(np.array([5, 0, 9]), np.array([2, 0, 3])).tolist() == [5, 6, 9, 10, 11]
