@@ -24,7 +24,7 @@ class Node:
     @property
     def numbers(self) -> tuple[int, ...]:
         """The operands' values."""
-        return tuple(value_of(arg) for arg in self.args)
+        return tuple([value_of(arg) for arg in self.args])
 
 
 Expression = int | Node
@@ -41,20 +41,14 @@ def value_of(expression: Expression) -> int:
     return expression if isinstance(expression, int) else expression.value
 
 
-def depth(expression: Expression) -> int:
-    """Operations on the longest way from the whole to a number: 0 for a bare number."""
-    if isinstance(expression, int):
-        return 0
-    return 1 + max(depth(arg) for arg in expression.args)
-
-
-def steps(expression: Expression) -> Iterator[Node]:
+def steps(expression: Expression) -> list[Node]:
     """Each operation with its operands already worked out, innermost first: the facts that the whole rests on."""
     if isinstance(expression, int):
-        return
-    for arg in expression.args:
-        yield from steps(arg)
-    yield Node(expression.op, expression.numbers, expression.value)
+        return []
+    if all(isinstance(arg, int) for arg in expression.args):
+        return [expression]
+    inner = [step for arg in expression.args for step in steps(arg)]
+    return [*inner, Node(expression.op, expression.numbers, expression.value)]
 
 
 def leaves(expression: Expression) -> Iterator[int]:
@@ -84,7 +78,7 @@ def canonical(expression: Expression) -> str:
     return f"{name}({','.join(args)})"
 
 
-_WAY_BACK = {"to_decimal": "to_binary", "to_binary": "to_decimal"}
+WAY_BACK = {"to_decimal": "to_binary", "to_binary": "to_decimal"}
 _CIRCLED = str.maketrans("01", ZERO + ONE)
 
 
@@ -138,7 +132,7 @@ class Script:
 
     def decimal_equation(self, expression: Node) -> str:
         """The same in decimal, without any width: `2+3=5`. A conversion is verified by the way back."""
-        way_back = _WAY_BACK.get(expression.op.name)
+        way_back = WAY_BACK.get(expression.op.name)
         if way_back:
             return self.equation(node(way_back, expression.value))
         return f"{self._decimal(expression)}={_decimal_result(expression)}"

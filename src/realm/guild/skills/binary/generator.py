@@ -17,7 +17,7 @@ from realm.errors import SkillError
 from realm.guild.skill import Problem, Side, side_of
 
 from .draw import Draw
-from .expression import Node, canonical, leaves, remainder, steps
+from .expression import WAY_BACK, Node, canonical, leaves, remainder, steps
 from .layout import DIFFICULTIES, Difficulty, answer, facts, finals, prompt
 from .operations import primitives
 from .spec import BinLevel, BinSpec
@@ -79,7 +79,8 @@ class Generator:
         return side == "exam" or all(_side(content) == "train" for content in needed(draft, difficulty))
 
     def _write(self, draft: Draft, difficulty: Difficulty, row: BinLevel, rng: Random) -> Problem:
-        script = self.spec.symbols.draw(rng, row.level, draft)
+        shown = [step for fact in facts(draft) for step in steps(fact)]
+        script = self.spec.symbols.draw(rng, row.level, _names(shown), draft.width)
         text = "\n".join(answer(draft, difficulty, script))
         return Problem(
             skill=self.spec.id,
@@ -87,7 +88,7 @@ class Generator:
             prompt=prompt(draft, difficulty, script, text),
             answer=text,
             content=draft.content,
-            primitives=tuple(dict.fromkeys(_primitives(draft))),
+            primitives=tuple(dict.fromkeys(p for step in shown for p in primitives(step.op.name, step.numbers))),
             meta={
                 "difficulty": difficulty,
                 "task": draft.task,
@@ -114,10 +115,12 @@ def needed(draft: Draft, difficulty: Difficulty) -> Iterator[str]:
             yield from _readings(fact)
 
 
-def _primitives(draft: Draft) -> Iterator[str]:
-    for fact in facts(draft):
-        for step in steps(fact):
-            yield from primitives(step.op.name, step.numbers)
+def _names(shown: list[Node]) -> Iterator[str]:
+    """The operations that a problem may write: a conversion is verified by the way back."""
+    for step in shown:
+        yield step.op.name
+        if step.op.name in WAY_BACK:
+            yield WAY_BACK[step.op.name]
 
 
 def _readings(whole: Node) -> Iterator[str]:

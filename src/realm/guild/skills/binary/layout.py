@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from .expression import ONE, SIGNS, ZERO, Node, Script, depth, leaves, steps
+from .expression import ONE, SIGNS, ZERO, Node, Script, leaves, steps
 from .operations import OPERATIONS
 from .tasks import Draft
 from .work import work
@@ -48,11 +48,12 @@ def answer(draft: Draft, difficulty: Difficulty, script: Script) -> list[str]:
 def _worked(whole: Node, difficulty: Difficulty, script: Script) -> list[str]:
     """The equation of the whole, below those of its steps, each below its own work."""
     lines: list[str] = []
-    for step in steps(whole):
+    flat = steps(whole)
+    for step in flat:
         if difficulty in ("hard", "expert"):
             lines += work(step, script, full=difficulty == "expert")
         lines.append(script.equation(step))
-    if depth(whole) > 1:
+    if len(flat) > 1:
         lines.append(script.equation(whole))
     return lines
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .expression import Script
 from .operations import OPERATIONS
-from .tasks import Draft
 
 PLAIN = Script()
 
@@ -36,13 +36,13 @@ class Symbols(BaseModel):
             raise ValueError(f"{len(OPERATIONS)} operation symbols are needed, {len(self.operations)} are given")
         return self
 
-    def draw(self, rng: Random, level: int, draft: Draft) -> Script:
-        """The script of one problem: plain, or with every digit and operation renamed."""
+    def draw(self, rng: Random, level: int, names: Iterable[str], width: int) -> Script:
+        """The script of one problem with the operations `names`: plain, or with every digit and operation renamed."""
         if level < self.from_level or rng.random() >= self.share:
-            return Script(width=draft.width) if draft.width else PLAIN
+            return Script(width=width) if width else PLAIN
         pair = list(self.digits[int(rng.random() * len(self.digits))])
         if rng.random() < 0.5:
             pair.reverse()
-        chosen = rng.sample(self.operations, len(OPERATIONS))
+        used = list(dict.fromkeys(names))
         digits = str.maketrans("01", "".join(pair))
-        return Script(digits, dict(zip(OPERATIONS, chosen, strict=True)), draft.width)
+        return Script(digits, dict(zip(used, rng.sample(self.operations, len(used)), strict=True)), width)

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .draw import INNER, INNER_SIGNED, ONE_TO_ONE, Draw
-from .expression import Expression, Node, Script, canonical, depth, node, steps, value_of
+from .expression import Node, Script, canonical, node, steps, value_of
 
 SIGNED_SHARE = 0.25
+"""Share of the auxiliary tasks on a number that are about signed numbers."""
+GROWING = ("add", "increment", "double", "multiply")
+"""Operations whose result may need more digits than the operands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,12 @@ def error(draw: Draw, levels_deep: int) -> Draft:
 def blank(draw: Draw, levels_deep: int) -> Draft:
     """Fill the blank: one number of an equation is missing, and only one number fits."""
     whole = draw.nested(levels_deep, outer=ONE_TO_ONE, inner=ONE_TO_ONE)
-    hidden = _Hidden(whole, int(draw.random() * 2))
+    hidden = _hide(whole, int(draw.random() * 2))
     return Draft(
         "blank",
-        lambda script: f"fill:{hidden.write(script)}={script.result(whole)}",
+        lambda script: f"fill:{script.write(hidden)}={script.result(whole)}",
         (whole,),
-        f"blank({hidden.canonical()},{whole.value})",
+        f"blank({canonical(hidden)},{whole.value})",
     )
 
 
@@ -110,18 +113,24 @@ def property_of(draw: Draw, levels_deep: int) -> Draft:
 
 def overflow(draw: Draw, levels_deep: int) -> Draft:
     """Does the result need more digits than there are?"""
-    signed = draw.chance(0.4)
-    if signed:
+    if draw.chance(0.4):
         whole, width = _number(draw, levels_deep, signed=True)
-        yes, room = not Script(width=width).holds(whole.value), "signed"
-        ask: Callable[[Script], str] = lambda script: f"overflow?{script.write(whole)}"  # noqa: E731
-    else:
-        whole, width = draw.nested(levels_deep, outer=("add", "increment", "double", "multiply")), 0
-        digits = max(draw.bits, whole.value.bit_length() - (1 if draw.chance(0.4) else 0))
-        yes, room = whole.value >> digits > 0, str(digits)
-        ask = lambda script: f"overflow?{digits}:{script.write(whole)}"  # noqa: E731
-    content = f"overflow({room},{canonical(whole)})" if not signed else f"overflow({width}s,{canonical(whole)})"
-    return Draft("overflow", ask, (whole,), content, width, verdict="yes" if yes else "no")
+        room, fits = f"±{width}", Script(width=width).holds(whole.value)
+        return _overflow(whole, width, "overflow?", room, fits)
+    whole = draw.nested(levels_deep, outer=GROWING)
+    digits = max(draw.bits, whole.value.bit_length() - (1 if draw.chance(0.4) else 0))
+    return _overflow(whole, 0, f"overflow?{digits}:", str(digits), whole.value >> digits == 0)
+
+
+def _overflow(whole: Node, width: int, before: str, room: str, fits: bool) -> Draft:
+    return Draft(
+        "overflow",
+        lambda script: before + script.write(whole),
+        (whole,),
+        f"overflow({room},{canonical(whole)})",
+        width,
+        verdict="no" if fits else "yes",
+    )
 
 
 def operands(draw: Draw, levels_deep: int) -> Draft:
@@ -178,51 +187,23 @@ def _near(draw: Draw, value: int, width: int) -> int:
     return pattern - 2 * half if pattern >= half else pattern
 
 
-class _Hidden:
-    """An expression with one of its innermost numbers hidden."""
+class _Blank(int):
+    """A number that is asked for: it counts like any other and is written `?`."""
 
-    def __init__(self, whole: Node, which: int) -> None:
-        self.path = _innermost(whole)
-        inner = self.path[-1]
-        self.argument = which % len(inner.args)
+    def __str__(self) -> str:
+        return "?"
 
-    def write(self, script: Script) -> str:
-        return _with_blank(self.path, self.argument, script)
-
-    def canonical(self) -> str:
-        return _canonical_blank(self.path, self.argument)
+    def __format__(self, form: str) -> str:
+        return "?"
 
 
-def _innermost(whole: Node) -> list[Node]:
-    path = [whole]
-    while True:
-        below = [arg for arg in path[-1].args if isinstance(arg, Node)]
-        if not below:
-            return path
-        path.append(below[0])
-
-
-def _with_blank(path: list[Node], argument: int, script: Script) -> str:
-    here, rest = path[0], path[1:]
-    parts: list[str] = []
-    for i, arg in enumerate(here.args):
+def _hide(whole: Node, which: int) -> Node:
+    """The expression with one of its innermost numbers turned into a blank."""
+    args = list(whole.args)
+    for i, arg in enumerate(args):
         if isinstance(arg, Node):
-            parts.append(f"({_with_blank(rest, argument, script)})")
-        else:
-            parts.append("?" if not rest and i == argument else script.number(arg))
-    symbol = script.symbol(here.op)
-    return symbol.join(parts) if len(parts) == 2 else symbol + parts[0]
-
-
-def _canonical_blank(path: list[Node], argument: int) -> str:
-    here, rest = path[0], path[1:]
-    parts = [
-        _canonical_blank(rest, argument) if isinstance(arg, Node) else "?" if not rest and i == argument else str(arg)
-        for i, arg in enumerate(here.args)
-    ]
-    if here.op.commutative:
-        parts.sort()
-    return f"{here.op.name}({','.join(parts)})"
-
-
-__all__ = ["AUXILIARY", "Draft", "Expression", "Task", "compute", "depth", "value_of"]
+            args[i] = _hide(arg, which)
+            return replace(whole, args=tuple(args))
+    at = which % len(args)
+    args[at] = _Blank(value_of(args[at]))
+    return replace(whole, args=tuple(args))
