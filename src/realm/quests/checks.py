@@ -1,0 +1,286 @@
+"""Validation of a quest file in one streaming pass: fit or not, and why, in words. Moves nothing, loads no model.
+
+Memory is bounded whatever the file's size: one line at a time, a fixed number of digests, a fixed sample.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from realm.config.schema import QuestSettings
+from realm.errors import HeroError, QuestError
+from realm.quests.formats import FIRST_ROWS, SHAPES, TRAINABLE, ReadLine, Shape, read, shape_of
+from realm.quests.kinds import HEAD_BYTES, not_jsonl
+from realm.quests.lines import open_file
+from realm.quests.report import Report, Segments, TokenCounts
+from realm.records import Row
+
+Level = Literal["quick", "standard"]
+PROBLEMS_SHOWN = 20
+EXAMPLES_SHOWN = 3
+DIGESTS = 500_000
+"""Rows whose digests are remembered to find duplicates; about 50 MB at the most."""
+SHOWN_CHARACTERS = 2000
+_MOJIBAKE = re.compile("\ufffd|ï»¿|â€|[ÃÂÐÑ][\u0080-\u00bf]")
+
+
+class Rendered(Protocol):
+    """Token ids of a row, and for each whether it is trained."""
+
+    @property
+    def token_ids(self) -> list[int]: ...
+    @property
+    def trained(self) -> list[bool]: ...
+
+
+Render = Callable[[Row], Rendered]
+Decode = Callable[[list[int]], str]
+
+
+def validate(
+    path: Path, *, level: Level = "standard", render: Render | None = None, settings: QuestSettings | None = None,
+    decode: Decode | None = None, max_length: int | None = None, template: str | None = None, name: str | None = None,
+) -> Report:
+    """Read a file to its end and say what it is worth. Never raises for what the file holds.
+
+    `render` and `decode` are the hero's tokenizer (none: no tokens are counted), `max_length` its longest row in
+    tokens, `template` its prompt_template, `name` the file's name as its owner knows it.
+    """
+    settings = settings or QuestSettings()
+    survey = _Survey(level, _Tokens(render, decode, max_length, settings.sample_rows))
+    began = time.monotonic()
+    name = shown_name(name or path.name)
+    try:
+        reason, fix, size = _whole_file(path)
+        if not reason:
+            for line in read(path, max_line_bytes=settings.max_line_bytes, template=template):
+                survey.add(line)
+            reason, fix = survey.verdict(settings.bad_row_fraction)
+    except QuestError as error:
+        reason, fix, size = error.message, error.hint, 0
+    return survey.report(name, size, reason, fix, time.monotonic() - began)
+
+
+def shown_name(name: str) -> str:
+    """A file's name as text that can be stored and printed: no control characters, no broken bytes."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)[:200]
+
+
+def _whole_file(path: Path) -> tuple[str, str, int]:
+    with open_file(path) as file:
+        head = file.read(HEAD_BYTES)
+        size = file.seek(0, 2)
+    kind = not_jsonl(head)
+    return (f"The file {kind.what}.", kind.fix, size) if kind else ("", "", size)
+
+
+class _Survey:
+    """Counts over the lines of one file."""
+
+    def __init__(self, level: Level, tokens: _Tokens) -> None:
+        self._level = level
+        self._tokens = tokens
+        self._lines = self._examples = self._duplicates = self._mojibake = 0
+        self._causes: Counter[str] = Counter()
+        self._problems: list[Any] = []
+        self._shapes: Counter[str] = Counter()
+        self._ignored: dict[str, None] = {}
+        self._digests: set[bytes] = set()
+        self._unremembered = 0
+        self._shown: list[Segments] = []
+
+    def add(self, line: ReadLine) -> None:
+        self._lines = line.number
+        if line.fields is not None and self._shapes.total() < FIRST_ROWS and (shape := shape_of(line.fields)):
+            self._shapes[shape.name] += 1
+        if line.row is None:
+            self._add_problem(line)
+        else:
+            self._add_row(line.row, line.fields or {})
+
+    def verdict(self, bad_row_fraction: float) -> tuple[str, str]:
+        """Why the file cannot be trained and what to do, or two empty strings."""
+        bad, shape = self._causes.total(), self.shape
+        if shape is not None and not shape.trainable:
+            return _not_trained(shape)
+        if not self._examples:
+            return _nothing_usable(bad, self._problems)
+        if bad > bad_row_fraction * (bad + self._examples):
+            return (f"{bad:,} of {bad + self._examples:,} rows are bad, more than the {bad_row_fraction:.3g} that "
+                    "may be set aside.", "Mend the lines named below, or raise quests.bad_row_fraction.")
+        return self._tokens.verdict()
+
+    @property
+    def shape(self) -> Shape | None:
+        return SHAPES[self._shapes.most_common(1)[0][0]] if self._shapes else None
+
+    def report(self, name: str, size_bytes: int, reason: str, fix: str, seconds: float) -> Report:
+        shape = self.shape
+        return Report(
+            name=name, size_bytes=size_bytes, level=self._level, ok=not reason, reason=reason, fix=fix,
+            shape=shape.name if shape else "", conversion=shape.conversion if shape else "",
+            method=shape.methods[0] if shape else "", lines=self._lines, examples=self._examples,
+            bad=self._causes.total(), causes=dict(self._causes.most_common()), problems=tuple(self._problems),
+            duplicates=self._duplicates, duplicates_complete=not self._unremembered, mojibake=self._mojibake,
+            ignored_fields=tuple(self._ignored), tokens=self._tokens.counts(self._examples),
+            shown=tuple(self._shown), notes=tuple(self._notes()), seconds=seconds,
+        )
+
+    def _add_problem(self, line: ReadLine) -> None:
+        assert line.problem is not None
+        self._causes[line.problem.cause] += 1
+        if len(self._problems) < PROBLEMS_SHOWN:
+            self._problems.append(line.problem)
+
+    def _add_row(self, row: Row, fields: Any) -> None:
+        self._examples += 1
+        if len(self._ignored) < 20 and (shape := shape_of(fields)):
+            self._ignored |= dict.fromkeys(shown_name(name) for name in sorted(shape.ignored(fields)))
+        if self._level == "quick" or (self.shape is not None and not self.shape.trainable):
+            return
+        self._remember(row)
+        self._tokens.add(row, self._examples)
+        if len(self._shown) < EXAMPLES_SHOWN:
+            self._shown.append(self._tokens.segments(row))
+
+    def _remember(self, row: Row) -> None:
+        trained = json.dumps({key: value for key, value in row.items() if key != "meta"}, ensure_ascii=False)
+        self._mojibake += bool(not trained.isascii() and _MOJIBAKE.search(trained))
+        digest = blake2b(trained.encode(), digest_size=16).digest()
+        if digest in self._digests:
+            self._duplicates += 1
+        elif len(self._digests) < DIGESTS:
+            self._digests.add(digest)
+        else:
+            self._unremembered += 1
+
+    def _notes(self) -> list[str]:
+        notes = []
+        if self._ignored:
+            notes.append(f"these fields are not trained on: {', '.join(self._ignored)}.")
+        if self._unremembered:
+            notes.append(f"duplicates are looked for among the first {DIGESTS:,} different rows only.")
+        return notes + self._tokens.notes()
+
+
+def _not_trained(shape: Shape) -> tuple[str, str]:
+    methods = " or ".join(shape.methods)
+    trained = ", ".join(sorted(TRAINABLE))
+    return (f"The rows have the {shape.name} shape, which is for {methods}; this version trains {trained} only.",
+            "Write prompt and completion (or messages), one example a line.")
+
+
+def _nothing_usable(bad: int, problems: Sequence[Any]) -> tuple[str, str]:
+    if not bad:
+        return "The file holds no rows.", "Write one JSON object on each line."
+    first = problems[0]
+    return f"No row can be used; the first problem: line {first.line} {first.message}", first.fix
+
+
+class _Tokens:
+    """Token counts over a random sample of rows, drawn while streaming (reservoir sampling, Vitter 1985)."""
+
+    def __init__(self, render: Render | None, decode: Decode | None, max_length: int | None, size: int) -> None:
+        self._render = render
+        self._decode = decode
+        self._max_length = max_length
+        self._size = size
+        self._random = random.Random("token sample")
+        self._sample: list[tuple[int, int]] = []  # (tokens, trained tokens)
+        self._unrenderable = 0
+        self._why = ""
+
+    def add(self, row: Row, number: int) -> None:
+        """Offer the row that is the `number`-th of its file, counted from 1."""
+        place = len(self._sample) if number <= self._size else self._random.randrange(number)
+        if self._render is None or place >= self._size or (rendered := self._rendered(row)) is None:
+            return
+        counts = len(rendered.token_ids), sum(rendered.trained)
+        if place < len(self._sample):
+            self._sample[place] = counts
+        else:
+            self._sample.append(counts)
+
+    def verdict(self) -> tuple[str, str]:
+        if self._unrenderable and not self._sample:
+            return f"The hero cannot read these rows: {self._why}.", "Give the hero a chat template that shows them."
+        if self._sample and not any(trained for _, trained in self._sample):
+            return "Not one token of the sampled rows would be trained.", "Check that each row has an answer."
+        return "", ""
+
+    def counts(self, examples: int) -> TokenCounts | None:
+        if not self._sample:
+            return None
+        lengths = sorted(length for length, _ in self._sample)
+        total, trained = sum(lengths), sum(trained for _, trained in self._sample)
+        limit = self._max_length or lengths[-1]
+        return TokenCounts(
+            sampled=len(lengths), p50=lengths[(len(lengths) - 1) // 2], p95=lengths[int((len(lengths) - 1) * 0.95)],
+            max=lengths[-1], truncated=sum(length > limit for length in lengths),
+            trained_share=trained / max(total, 1), total_estimate=round(total / len(lengths) * examples),
+        )
+
+    def notes(self) -> list[str]:
+        if not self._unrenderable:
+            return []
+        return [f"the hero cannot read {self._unrenderable:,} of the sampled rows: {self._why}."]
+
+    def segments(self, row: Row) -> Segments:
+        """The row as the hero sees it, or, without a tokenizer, as it is written."""
+        rendered = self._rendered(row) if self._render is not None and self._decode is not None else None
+        if rendered is None or self._decode is None:
+            return _clipped(_written(row))
+        return _clipped([(self._decode(ids), trained) for ids, trained in _runs(rendered)])
+
+    def _rendered(self, row: Row) -> Rendered | None:
+        assert self._render is not None
+        try:
+            return self._render(row)
+        except HeroError as error:
+            self._unrenderable += 1
+            self._why = self._why or error.message
+            return None
+
+
+def _runs(rendered: Rendered) -> list[tuple[list[int], bool]]:
+    runs: list[tuple[list[int], bool]] = []
+    for token, trained in zip(rendered.token_ids[:SHOWN_CHARACTERS], rendered.trained, strict=False):
+        if not runs or runs[-1][1] != trained:
+            runs.append(([], trained))
+        runs[-1][0].append(token)
+    return runs
+
+
+def _written(row: Row) -> list[tuple[str, bool]]:
+    if "text" in row:
+        return [(row["text"], True)]
+    if "messages" in row:
+        return [piece for message in row["messages"] for piece in _message(message)]
+    asked, answered = row["prompt"], row["completion"]
+    pieces = [(asked + "\n", False)] if isinstance(asked, str) else [p for m in asked for p in _message(m, False)]
+    return pieces + ([(answered, True)] if isinstance(answered, str) else [p for m in answered for p in _message(m)])
+
+
+def _message(message: Any, may_train: bool = True) -> list[tuple[str, bool]]:
+    trained = may_train and message["role"] == "assistant"
+    return [(f"{message['role']}: ", False), (message["content"], trained), ("\n", False)]
+
+
+def _clipped(pieces: Sequence[tuple[str, bool]]) -> Segments:
+    kept: list[tuple[str, bool]] = []
+    left = SHOWN_CHARACTERS
+    for text, trained in pieces:
+        if len(text) > left:
+            return (*kept, (text[:left] + " ...", trained))
+        kept.append((text, trained))
+        left -= len(text)
+    return tuple(kept)

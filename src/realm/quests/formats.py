@@ -1,0 +1,328 @@
+"""The shapes of a row: recognised by their fields, converted to one internal shape. Knows no file but to stream it.
+
+Internal shapes: `messages` (+ `tools`), `prompt` + `completion`, or `text`. Whatever tells about the row
+(`meta`, `id`, `skill`, `level`, ...) goes under `meta` and is never trained on. docs/formats.md shows each shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from realm.errors import QuestError
+from realm.quests.lines import Parsed, Problem, kind_of, open_file, parse, read_lines
+from realm.records import Row
+
+TRAINABLE = frozenset({"sft"})
+"""Methods that this version trains."""
+FIRST_ROWS = 20
+"""The shape of a file is that of most of its first rows."""
+FIRST_BYTES = 4_000_000
+"""No more than this is held in memory to find the shape."""
+ABOUT = ("meta", "id", "skill", "level", "quality", "source", "domain", "category")
+"""Fields that tell about a row."""
+_ROLES = {
+    "human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "chatgpt": "assistant",
+    "function": "tool", "observation": "tool", "function_call": "assistant", "tool_call": "assistant",
+} | {role: role for role in ("system", "developer", "user", "assistant", "tool")}
+
+_SLOTS = re.compile(r"\{(context|instruction|input_section)\}")
+
+Fields = Mapping[str, Any]
+Converter = Callable[[Fields, str | None], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One way to write an example. `fields` must all be there; `optional` ones are read too."""
+
+    name: str
+    fields: tuple[str, ...]
+    methods: tuple[str, ...]
+    convert: Converter
+    optional: tuple[str, ...] = ()
+    conversion: str = ""
+    """What becomes of a row, in words; empty when it is kept as it is."""
+
+    @property
+    def trainable(self) -> bool:
+        return not TRAINABLE.isdisjoint(self.methods)
+
+    def fits(self, row: Fields) -> bool:
+        return all(field in row for field in self.fields)
+
+    def ignored(self, row: Fields) -> set[str]:
+        return set(row) - {*self.fields, *self.optional, *ABOUT}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLine:
+    """A line of a quest file: a row in an internal shape, or a problem. Blank lines do not come."""
+
+    number: int
+    row: Row | None
+    problem: Problem | None
+    fields: Fields | None = None
+    """The row as it was written."""
+    raw: bytes = b""
+    """The line's bytes if it is a problem and not too long."""
+
+
+def detect(rows: Sequence[Fields]) -> Shape | None:
+    """The shape of most of these rows; None when no row has a known one."""
+    found = Counter(shape.name for shape in map(shape_of, rows) if shape is not None)
+    return SHAPES[found.most_common(1)[0][0]] if found else None
+
+
+def shape_of(row: Fields) -> Shape | None:
+    """The first shape whose fields are all there; the table is ordered from the most telling to the least."""
+    for shape in SHAPES.values():
+        if shape.fits(row) and (shape.name != "unpaired preference" or isinstance(row["label"], bool)):
+            return shape
+    return None
+
+
+def convert(row: Fields, shape: Shape | None = None, *, template: str | None = None) -> Row:
+    """A row in the internal shape. `template` is a hero's prompt_template for instruction rows.
+
+    Raises QuestError whose `param` names the cause and whose hint is the fix.
+    """
+    own = shape_of(row)
+    shape = shape or own
+    if shape is None or own is None:
+        raise _unknown_fields(row, shape)
+    if own is not shape and not (shape.fits(row) and own.methods == shape.methods):
+        raise _other_shape(own, shape)
+    converted = shape.convert(row, template)
+    if about := _about(row):
+        converted["meta"] = about
+    return converted
+
+
+def read(path: Path, *, max_line_bytes: int = 8_000_000, template: str | None = None) -> Iterator[ReadLine]:
+    """Stream a file's lines, converted by the shape that its first rows show. Raises QuestError if it is no file."""
+    with open_file(path) as file:
+        lines = (parse(line) for line in read_lines(file, max_line_bytes) if line.data is None or line.data.strip())
+        first, shape = first_rows(lines)
+        for parsed in chain(first, lines):
+            yield _read_line(parsed, shape, template)
+
+
+def first_rows(lines: Iterator[Parsed]) -> tuple[list[Parsed], Shape | None]:
+    """Lines until enough rows were seen, and the shape they show."""
+    seen: list[Parsed] = []
+    rows: list[Fields] = []
+    held_bytes = 0
+    for parsed in lines:
+        seen.append(parsed)
+        held_bytes += len(parsed.line.data or b"")
+        if parsed.value is not None:
+            rows.append(parsed.value)
+        if len(rows) >= FIRST_ROWS or held_bytes >= FIRST_BYTES or len(seen) >= 1000:
+            break
+    return seen, detect(rows)
+
+
+def _read_line(parsed: Parsed, shape: Shape | None, template: str | None) -> ReadLine:
+    number, raw = parsed.line.number, parsed.line.data or b""
+    if parsed.value is None:
+        return ReadLine(number, None, parsed.problem, raw=raw)
+    try:
+        return ReadLine(number, convert(parsed.value, shape, template=template), None, parsed.value)
+    except QuestError as error:
+        problem = Problem(number, error.param or "fields", error.message, error.hint)
+        return ReadLine(number, None, problem, parsed.value, raw)
+
+
+# -- what is wrong with a row ------------------------------------------------------------------------------
+def _wrong(cause: str, message: str, fix: str) -> QuestError:
+    return QuestError(message, hint=fix, param=cause)
+
+
+def _unknown_fields(row: Fields, shape: Shape | None) -> QuestError:
+    has = ", ".join(repr(str(name)[:40]) for name in list(row)[:8]) or "no fields"
+    if shape is not None:
+        missing = [field for field in shape.fields if field not in row]
+        fix = "Add what is missing." + _nearest(row, missing)
+        return _wrong("fields", f"lacks {', '.join(map(repr, missing))}; it has {has}.", fix)
+    fix = "Use a known shape, e.g. prompt and completion." + _nearest(row, KNOWN_FIELDS)
+    return _wrong("fields", f"has no shape known here; its fields are {has}.", fix)
+
+
+def _nearest(row: Fields, wanted: Sequence[str]) -> str:
+    for name in row:
+        if name not in KNOWN_FIELDS and (close := get_close_matches(name[:40].lower(), wanted, 1, 0.75)):
+            return f" Is {name[:40]!r} meant to be {close[0]!r}?"
+    return ""
+
+
+def _other_shape(own: Shape, shape: Shape) -> QuestError:
+    return _wrong(
+        "other_shape",
+        f"is a {own.name} row ({', '.join(own.fields)}) in a file of {shape.name} rows ({', '.join(shape.fields)}).",
+        "Put rows of another shape into a file of their own.",
+    )
+
+
+# -- conversion --------------------------------------------------------------------------------------------
+def _text(row: Fields, field: str) -> str:
+    value = row[field]
+    if not isinstance(value, str):
+        raise _wrong("type", f"has {kind_of(value)} in {field!r}, where text belongs.", "Write it as text, in quotes.")
+    if not value.strip():
+        raise _wrong("empty", f"has an empty {field!r}.", "Fill it, or take the row away.")
+    return value
+
+
+def _optional_text(row: Fields, field: str) -> str:
+    value = row.get(field)
+    return "" if value is None else value if isinstance(value, str) else str(value)
+
+
+def _messages(value: Any, field: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not value:
+        raise _wrong("type", f"has {kind_of(value) if value != [] else 'an empty list'} in {field!r}, where messages "
+                     "belong.", 'Write a list of {"role": ..., "content": ...}.')
+    return [_message(item, f"{field}[{index}]") for index, item in enumerate(value)]
+
+
+def _message(item: Any, where: str) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise _wrong("type", f"has {kind_of(item)} at {where}, where a message belongs.",
+                     'Write {"role": ..., "content": ...}.')
+    role, content = item.get("role", item.get("from")), item.get("content", item.get("value"))
+    if not isinstance(role, str) or role.lower() not in _ROLES:
+        raise _wrong("role", f"has the role {str(role)[:40]!r} at {where}.", "Use system, user, assistant or tool.")
+    kept = {key: value for key, value in item.items() if key not in {"role", "from", "content", "value"}}
+    calls = bool(item.get("tool_calls"))
+    return {"role": _ROLES[role.lower()], "content": _content(content, where, may_be_empty=calls), **kept}
+
+
+def _content(content: Any, where: str, *, may_be_empty: bool) -> str:
+    if isinstance(content, list) and all(isinstance(part, dict) and isinstance(part.get("text"), str)
+                                         for part in content):
+        content = "".join(part["text"] for part in content)
+    if content is None and may_be_empty:
+        return ""
+    if not isinstance(content, str):
+        raise _wrong("type", f"has {kind_of(content)} as the content of {where}.", "Write it as text; nothing else is "
+                     "trained.")
+    if not content.strip() and not may_be_empty:
+        raise _wrong("empty", f"has an empty message at {where}.", "Fill it, or take the message away.")
+    return content
+
+
+def _conversation(value: Any, field: str) -> list[dict[str, Any]]:
+    messages = _messages(value, field)
+    if not any(message["role"] == "assistant" for message in messages):
+        raise _wrong("empty", f"has no assistant message in {field!r}: nothing would be trained.", "Add the answer.")
+    return messages
+
+
+def _with_tools(row: Fields, messages: list[dict[str, Any]]) -> dict[str, Any]:
+    tools = row.get("tools")
+    if tools in (None, []):
+        return {"messages": messages}
+    if not isinstance(tools, list):
+        raise _wrong("type", f"has {kind_of(tools)} in 'tools', where a list belongs.", "Write a list of tools.")
+    return {"messages": messages, "tools": tools}
+
+
+def _from_messages(row: Fields, _template: str | None) -> dict[str, Any]:
+    return _with_tools(row, _conversation(row["messages"], "messages"))
+
+
+def _from_conversations(row: Fields, _template: str | None) -> dict[str, Any]:
+    return _with_tools(row, _conversation(row["conversations"], "conversations"))
+
+
+def _from_completion(row: Fields, _template: str | None) -> dict[str, Any]:
+    prompt, completion = row["prompt"], row["completion"]
+    return {
+        "prompt": _messages(prompt, "prompt") if isinstance(prompt, list) else _text(row, "prompt"),
+        "completion": _conversation(completion, "completion") if isinstance(completion, list)
+        else _text(row, "completion"),
+    }
+
+
+def _from_text(row: Fields, _template: str | None) -> dict[str, Any]:
+    return {"text": _text(row, "text")}
+
+
+def _from_instruction(row: Fields, template: str | None) -> dict[str, Any]:
+    instruction, output = _text(row, "instruction"), _text(row, "output")
+    given, system = _optional_text(row, "input"), _optional_text(row, "system")
+    if template:
+        return {"prompt": _fill(template, instruction, given, system), "completion": output}
+    asked = f"{instruction}\n\n{given}" if given.strip() else instruction
+    return _exchange(asked, output, system)
+
+
+def _fill(template: str, instruction: str, given: str, system: str) -> str:
+    """The template up to its {output}. Each field is replaced once, so braces in the data stay what they are."""
+    values = {
+        "context": f" ({system})" if system else "",
+        "instruction": instruction,
+        "input_section": f"\n### Input:\n{given}\n" if given.strip() else "",
+    }
+    return _SLOTS.sub(lambda slot: values[slot[1]], template.partition("{output}")[0])
+
+
+def _exchange(asked: str, answered: str, system: str) -> dict[str, Any]:
+    if not system.strip():
+        return {"prompt": asked, "completion": answered}
+    return {
+        "prompt": [{"role": "system", "content": system}, {"role": "user", "content": asked}],
+        "completion": [{"role": "assistant", "content": answered}],
+    }
+
+
+def _from_pair(question: str, answer: str) -> Converter:
+    def converter(row: Fields, _template: str | None) -> dict[str, Any]:
+        return _exchange(_text(row, question), _text(row, answer), _optional_text(row, "system"))
+
+    return converter
+
+
+def _kept(row: Fields, _template: str | None) -> dict[str, Any]:
+    return dict(row)
+
+
+def _about(row: Fields) -> dict[str, Any]:
+    meta = row.get("meta")
+    about = dict(meta) if isinstance(meta, dict) else {} if meta is None else {"meta": meta}
+    return about | {field: row[field] for field in ABOUT if field != "meta" and field in row}
+
+
+def _pair(question: str, answer: str) -> Shape:
+    return Shape(
+        f"{question}/{answer}", (question, answer), ("sft",), _from_pair(question, answer), ("system",),
+        f"{question} becomes the prompt, {answer} the completion",
+    )
+
+
+_TABLE = (
+    Shape("preference", ("chosen", "rejected"), ("dpo",), _kept, ("prompt", "instruction", "input", "system")),
+    Shape("unpaired preference", ("prompt", "completion", "label"), ("kto",), _kept),
+    Shape("conversational", ("messages",), ("sft",), _from_messages, ("tools",)),
+    Shape("sharegpt", ("conversations",), ("sft",), _from_conversations, ("tools",),
+          "conversations become messages with the roles user, assistant, system and tool"),
+    Shape("prompt-completion", ("prompt", "completion"), ("sft",), _from_completion),
+    Shape("alpaca", ("instruction", "output"), ("sft",), _from_instruction, ("input", "system"),
+          "instruction and input become the prompt (by the hero's prompt_template if it has one), output the "
+          "completion"),
+    _pair("question", "answer"),
+    _pair("prompt", "response"),
+    _pair("user_prompt", "assistant_response"),
+    _pair("input", "output"),
+    Shape("text", ("text",), ("sft",), _from_text),
+    Shape("prompt-only", ("prompt",), ("grpo", "rloo", "distill"), _kept, ("answer",)),
+)
+SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _TABLE}
+KNOWN_FIELDS = tuple(dict.fromkeys(chain.from_iterable((*s.fields, *s.optional) for s in _TABLE))) + ABOUT
