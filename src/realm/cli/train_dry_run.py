@@ -74,7 +74,8 @@ def list_hardware(config_file: Path | None = None, *, as_json: bool = False) -> 
     suits = suggest(detect(), profiles)
     rows = []
     for name, profile in profiles.items():
-        precision = [kind for kind in ("fp16", "bf16") if getattr(profile, f"supports_{kind}")]
+        able = (("fp16", profile.supports_fp16), ("bf16", profile.supports_bf16))
+        precision = [kind for kind, works in able if works]
         told = profile.model_dump(mode="json", exclude_none=True)
         rows.append({"name": name, **{k: v for k, v in told.items() if k != "name"}, "title": profile.name})
         rows[-1] |= {"precision": "+".join(["fp32", *precision]), "here": "this machine" if name == suits else ""}

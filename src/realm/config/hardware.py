@@ -64,16 +64,17 @@ def detect() -> Machine:
 
 
 def suggest(machine: Machine, profiles: Mapping[str, HardwareProfile]) -> str | None:
-    """The profile for a machine: one that names its card, else the largest of its kind that it can carry."""
+    """The profile for a machine: one that names its card, else the largest that names none and that it can carry."""
     ours = {
         name: profile
         for name, profile in profiles.items()
         if profile.device == machine.device and profile.status == "available"
     }
-    cards = {gpu.name for gpu in machine.gpus}
-    named = [name for name in ours if any(_names_card(name, card) for card in cards)]
+    cards = " ".join(gpu.name for gpu in machine.gpus)
+    named = [name for name in ours if _models(name) & _models(cards)]
+    general = [name for name in ours if not _models(name)]
     # a card reports less than what its box says: 15.0 GiB on a T4 of 16 GB, 79.6 on an H100 of 80
-    carried = [n for n in named or ours if ours[n].available_memory_gb <= machine.device_memory_gb * 1.08]
+    carried = [n for n in named or general if ours[n].available_memory_gb <= machine.device_memory_gb * 1.08]
     smallest = min(ours, key=lambda name: ours[name].available_memory_gb, default=None)
     return max(carried, key=lambda name: ours[name].available_memory_gb, default=smallest)
 
@@ -88,10 +89,9 @@ def parse_nvidia(text: str) -> tuple[Gpu, ...]:
     )
 
 
-def _names_card(profile: str, card: str) -> bool:
-    """Whether a profile such as `cloud-a100-40gb` names a card such as `NVIDIA A100-SXM4-40GB`."""
-    models = re.findall(r"\b(?:[a-z]\d{3}|\d{4})\b", card.lower().replace("-", " "))
-    return any(model in profile.split("-") for model in models)
+def _models(name: str) -> set[str]:
+    """Model numbers of cards in a name: `a100` in `cloud-a100-40gb` and in `NVIDIA A100-SXM4-40GB`."""
+    return set(re.findall(r"\b(?:[a-z]\d{3}|\d{4})\b", name.lower()))
 
 
 def _nvidia_smi() -> str:
