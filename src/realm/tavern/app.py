@@ -1,0 +1,174 @@
+"""The Tavern's routes: three pages, one stream, and what a person may do. Reads through `view`, draws by `pages`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Form, Header, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from sse_starlette import EventSourceResponse
+
+from realm import __version__
+from realm.config.schema import RealmSettings
+from realm.db import Database
+from realm.events import Events
+from realm.http import make_app
+from realm.tavern.live import CARDS, Live, Topic
+from realm.tavern.lore import skins
+from realm.tavern.pages import STATIC, Pages
+from realm.tavern.uploads import Uploads
+from realm.tavern.view import View
+from realm.workspace import Workspace
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+SKIN_COOKIE, THEME_COOKIE = "realm_skin", "realm_theme"
+PREVIEW_PATH = "/quests/preview"
+YEAR_SECONDS = 31_536_000
+PING_SECONDS = 15
+
+SkinName = Literal["realm", "lab"]
+Priority = Literal["high", "normal", "low"]
+Control = Literal["pause", "resume", "stop", "skip"]
+
+
+def create(workspace: Workspace, settings: RealmSettings, db: Database, events: Events) -> FastAPI:
+    """The page of one workspace. Starts its one tail task with the server and ends it with it."""
+    tavern = Tavern(workspace, settings, db, events)
+    app = make_app(
+        "tavern", settings=settings.services, large_paths=(PREVIEW_PATH,),
+        lifespan=tavern.lifespan, docs_url=None, redoc_url=None, openapi_url=None,
+    )  # fmt: skip
+    tavern.add_routes(app)
+    app.state.end_streams = tavern.live.stop  # whoever ends the server calls it first: open streams would hold it up
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+class Tavern:
+    """The routes and what they share."""
+
+    def __init__(self, workspace: Workspace, settings: RealmSettings, db: Database, events: Events) -> None:
+        self.settings = settings
+        self.workspace = workspace
+        self.view = View(workspace, settings, db, events)
+        self.uploads = Uploads(workspace, settings.quests)
+        self.pages = Pages()
+        self.skins = skins()
+        self.live = Live(self.view, self.pages, self.skins, f"{__version__}-{uuid.uuid4().hex[:6]}")
+
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(self.uploads.sweep)
+        tail = asyncio.create_task(self.live.run())
+        yield
+        self.live.stop()
+        tail.cancel()
+        await asyncio.gather(tail, return_exceptions=True)
+
+    def add_routes(self, app: FastAPI) -> None:
+        app.get("/")(self.home)
+        app.get("/quests")(self.quests)
+        app.get("/guild")(self.guild)
+        app.get("/live")(self.stream)
+        app.post("/control/{name}")(self.control)
+        app.post(PREVIEW_PATH)(self.preview)
+        app.post("/quests/uploads/{token}/add")(self.add_upload)
+        app.post("/quests/uploads/{token}/discard")(self.discard_upload)
+        app.get("/quests/{quest}")(self.report)
+        app.post("/quests/{quest}/priority")(self.set_priority)
+        app.post("/quests/{quest}/retry")(self.retry)
+        app.post("/quests/{quest}/delete")(self.delete)
+
+    # -- pages ---------------------------------------------------------------------------------------------
+    def home(self, request: Request, skin: SkinName | None = None) -> Response:
+        return self._page("home", request, skin)
+
+    def quests(self, request: Request, skin: SkinName | None = None) -> Response:
+        return self._page("quests", request, skin)
+
+    def guild(self, request: Request, skin: SkinName | None = None) -> Response:
+        return self._page("guild", request, skin)
+
+    def _page(self, name: str, request: Request, asked: SkinName | None) -> Response:
+        skin = self.skins[asked or self._skin_of(request)]
+        theme = request.cookies.get(THEME_COOKIE, self.settings.page.theme)
+        theme = theme if theme in {"auto", "dark", "light"} else "auto"
+        html = self.pages.page(name, skin, theme, self.view.values(name, skin))
+        response = HTMLResponse(html, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
+        if asked is not None:
+            response.set_cookie(SKIN_COOKIE, asked, max_age=YEAR_SECONDS, samesite="strict")
+        return response
+
+    def _skin_of(self, request: Request) -> str:
+        name = request.cookies.get(SKIN_COOKIE, "")
+        return name if name in self.skins else self.settings.page.skin
+
+    # -- the stream ----------------------------------------------------------------------------------------
+    async def stream(
+        self,
+        page: Annotated[str, Query(pattern="|".join(f"^{name}$" for name in CARDS))] = "home",
+        skin: SkinName = "realm",
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> EventSourceResponse:
+        seen = int(last_event_id) if last_event_id is not None and last_event_id.isdigit() else None
+
+        async def events() -> AsyncIterator[dict[str, Any]]:
+            async for event in self.live.stream(Topic(page, skin), seen):
+                yield event.as_sse()
+
+        return EventSourceResponse(events(), ping=PING_SECONDS)
+
+    # -- what a person may do ------------------------------------------------------------------------------
+    def control(self, name: Control) -> Response:
+        """Ask the training to pause, go on, skip its quest or stop. It answers within one step."""
+        if name == "resume":
+            self.workspace.withdraw("pause")
+        else:
+            self.workspace.request(name)
+        return Response(status_code=204)
+
+    async def preview(self, request: Request, name: str = "upload.jsonl") -> Response:
+        """Take a file without queueing it, and say what it is."""
+        token = await self.uploads.receive(name, request.stream())
+        preview = await asyncio.to_thread(self.uploads.preview, token)
+        return self._fragment("preview", request, {"preview": preview})
+
+    def add_upload(self, request: Request, token: str, priority: Annotated[Priority, Form()] = "normal") -> Response:
+        name = self.uploads.add(token, priority)
+        return _said(f"{name} goes to the inbox.")
+
+    def discard_upload(self, token: str) -> Response:
+        self.uploads.discard(token)
+        return _said("Discarded.")
+
+    def report(self, request: Request, quest: str) -> Response:
+        return self._fragment("report", request, {"preview": self.view.report(quest)})
+
+    def set_priority(self, quest: str, priority: Annotated[Priority, Form()]) -> Response:
+        self.view.queue.set_priority(quest, priority)
+        return Response(status_code=204)
+
+    def retry(self, quest: str) -> Response:
+        self.view.queue.retry(quest)
+        return Response(status_code=204)
+
+    def delete(self, quest: str) -> Response:
+        self.view.queue.remove(quest)
+        return Response(status_code=204)
+
+    def _fragment(self, name: str, request: Request, values: dict[str, Any]) -> Response:
+        return HTMLResponse(self.pages.fragment(name, self.skins[self._skin_of(request)], values))
+
+
+def _said(words: str) -> Response:
+    """An empty answer whose words the page shows in its corner."""
+    return HTMLResponse("", headers={"HX-Trigger": json.dumps({"said": words})})

@@ -1,0 +1,179 @@
+"""What the page says about the hero and its training, from recent steps and facts. Pure: reads no database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+
+from realm.config.schema import HeroProfile, StrainSettings
+from realm.events import Recorded
+from realm.guild.progression import STEPS_PER_HERO_LEVEL, Examination
+from realm.guild.strain import ADVICE_SAMPLES, RATE_ALPHA, Advice, advise, zone_of
+from realm.records import StepMetrics
+from realm.tavern.pages import count, figure, percent
+from realm.tavern.shown import Battle, Hero, Quest, Stat, Strain
+
+GOLD_PER_QUEST = 100
+ATTACK_STEPS = 50
+SMALLEST_LOSS = 1e-6
+EXAMINING_SECONDS = 120.0
+"""A run that ended that long ago without an examination is over; the hero idles."""
+STATE_KINDS = {
+    "run_started": "training", "run_resumed": "training", "run_paused": "paused", "run_finished": "examining",
+    "examination_taken": "examining", "quest_started": "training", "run_failed": "idle", "quest_failed": "idle",
+}  # fmt: skip
+ADVICE_WORDS: dict[Advice, str] = {
+    "wait": "Too few steps yet to advise.",
+    "back_off": "Too hard, and not getting easier: the next practice steps back to easier levels.",
+    "continue": "Worth the effort: go on as it is.",
+    "level_up": "This has become easy: the next practice reaches higher.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledgers say about the hero beside its steps."""
+
+    examined: Sequence[Examination] = ()
+    quests_completed: int = 0
+    best: str = ""
+
+
+def training_state(running: bool, newest: Recorded | None, last_step_time: float, now: float) -> str:
+    """training, examining, paused, idle or offline.
+
+    `running` says whether the training process lives, `newest` is the last fact of a kind in STATE_KINDS. Steps
+    after an examination mean that the run went on after it.
+    """
+    if not running:
+        return "offline"
+    if newest is None:
+        return "idle"
+    state = STATE_KINDS[newest.kind]
+    if state != "examining":
+        return state
+    if last_step_time > newest.time and newest.kind == "examination_taken":
+        return "training"
+    return "examining" if now - newest.time < EXAMINING_SECONDS else "idle"
+
+
+def hero(name: str, profile: HeroProfile, campaign: str, state: str, recent: Sequence[StepMetrics],
+         record: Record) -> Hero:  # fmt: skip
+    """The hero's card. `recent` are the newest steps, oldest first."""
+    steps = recent[-1].step if recent else 0
+    level, rest = divmod(steps, STEPS_PER_HERO_LEVEL)
+    return Hero(
+        name=profile.display_name or name, title=profile.title, about=profile.about, campaign=campaign, mood=state,
+        level=level, steps=steps, level_fraction=rest / STEPS_PER_HERO_LEVEL,
+        steps_to_next=STEPS_PER_HERO_LEVEL - rest, stats=stats(recent, record), best=record.best,
+    )  # fmt: skip
+
+
+def stats(recent: Sequence[StepMetrics], record: Record) -> list[Stat]:
+    """The six numbers of the hero, each with its definition (docs: progression)."""
+    loss, validation = smoothed_loss(recent), last_validation(recent)
+    asked, right = sum(e.n for e in record.examined), sum(e.correct for e in record.examined)
+    effort = next((row.effort for row in reversed(recent) if row.effort is not None), 0.0)
+    steps = recent[-1].step if recent else 0
+    return [
+        Stat("xp", "optimizer steps", "spark", count(steps),
+             "Optimizer steps that the hero has taken in this campaign. It never resets inside a campaign, and a "
+             "level is a thousand of them.", "optimizer steps of the campaign"),
+        Stat("atk", "1 / training loss", "sword", figure(inverse(loss)),
+             "One over the training loss, smoothed over the last 50 steps. A loss that falls from 0.01 to 0.001 is "
+             "hard to see; a rise from 100 to 1 000 is not.", "1 / EMA50(training loss)", f"1 / {figure(loss)}"),
+        Stat("def", "1 / validation loss", "shield", figure(inverse(validation)),
+             "One over the loss on rows of the same file that were kept out of training.", "1 / validation loss",
+             f"1 / {figure(validation)}"),
+        Stat("acc", "examination accuracy", "target", percent(right / asked if asked else None),
+             "Share of right answers in the newest examination, all levels that it asked pooled. Its problems are "
+             "never generated for training.", "correct / asked", f"{right} of {asked}"),
+        Stat("gold", "files completed x 100", "coin", count(GOLD_PER_QUEST * record.quests_completed),
+             "A hundred for each file that was trained to its end, practice included.", "files completed x 100",
+             f"{record.quests_completed} x {GOLD_PER_QUEST}"),
+        Stat("effort", "sum of strain", "flame", count(effort),
+             "How much harder than easy all of it was: the strain of every step, added up.",
+             "sum over steps of max(0, loss - floor)"),
+    ]  # fmt: skip
+
+
+def inverse(loss: float | None) -> float | None:
+    return None if loss is None else 1 / max(loss, SMALLEST_LOSS)
+
+
+def smoothed_loss(recent: Sequence[StepMetrics]) -> float | None:
+    """Exponential moving average of the training loss over 50 steps."""
+    average: float | None = None
+    for row in recent:
+        if math.isfinite(row.loss):
+            average = row.loss if average is None else average + (row.loss - average) * 2 / (ATTACK_STEPS + 1)
+    return average
+
+
+def last_validation(recent: Sequence[StepMetrics]) -> float | None:
+    return next((row.val_loss for row in reversed(recent) if row.val_loss is not None), None)
+
+
+def battle(state: str, recent: Sequence[StepMetrics], quest: Quest | None, *, steps_per_second: float,
+           tokens_per_second: float, requested: Collection[str], waiting: int) -> Battle:  # fmt: skip
+    """The run as it goes on. Speeds are of the last seconds, 0 while nothing trains."""
+    last = recent[-1] if recent else None
+    moving = state == "training" and last is not None and steps_per_second > 0
+    left = last.quest_steps - last.quest_step if last and quest else 0
+    return Battle(
+        state=state, quest=quest.name if quest else "", quest_id=quest.id if quest else "",
+        source=quest.source if quest else "", method=quest.method if quest else "",
+        skill=quest.skill if quest else "", level=quest.level if quest else None,
+        step=last.step if last else 0, quest_step=last.quest_step if last and quest else 0,
+        quest_steps=last.quest_steps if last and quest else 0,
+        loss=last.loss if last and math.isfinite(last.loss) else None, val_loss=last_validation(recent),
+        damage=inverse(smoothed_loss(recent[-10:])), tokens_per_second=tokens_per_second if moving else None,
+        step_seconds=fmean(row.step_seconds for row in recent[-20:]) if recent else None,
+        learning_rate=last.learning_rate if last else None, grad_norm=last.grad_norm if last else None,
+        eta_seconds=left / steps_per_second if moving and left > 0 else None,
+        requested=sorted(requested), waiting=waiting,
+    )  # fmt: skip
+
+
+def strain(recent: Sequence[StepMetrics], settings: StrainSettings) -> Strain:
+    """The dial: mean strain of the last ten steps, its zone, and what the advice means."""
+    values = [row.strain for row in recent if row.strain is not None]
+    bounds = (settings.recovery_below, settings.productive_below, settings.stretch_below)
+    effort = next((row.effort for row in reversed(recent) if row.effort is not None), 0.0)
+    if not values:
+        return Strain(None, "", ADVICE_WORDS["wait"], None, effort, 0, bounds, bounds[2] * 1.4)
+    rate = 0.0
+    for before, after in pairwise(values):
+        rate += RATE_ALPHA * (after - before - rate)
+    mean = fmean(values[-ADVICE_SAMPLES:])
+    zone = zone_of(mean, settings)
+    advice: Advice = advise(zone, rate) if len(values) >= ADVICE_SAMPLES else "wait"
+    return Strain(mean, zone, ADVICE_WORDS[advice], rate, effort, len(values), bounds, bounds[2] * 1.4)
+
+
+def chart_rows(rows: Sequence[StepMetrics], per_row: int) -> list[list[float | None]]:
+    """New steps for the live chart as [step, mean, lowest, highest, validation], `per_row` steps in one."""
+    drawn: list[list[float | None]] = []
+    for start in range(0, len(rows), per_row):
+        part = rows[start : start + per_row]
+        losses = [row.loss for row in part if math.isfinite(row.loss)]
+        if losses:
+            drawn.append([part[-1].step, fmean(losses), min(losses), max(losses), last_validation(part)])
+    return drawn
+
+
+def joined(
+    losses: Sequence[tuple[int, float, float, float]], validations: Sequence[tuple[int, float, float, float]]
+) -> list[list[float | None]]:
+    """Two downsampled series as the chart's rows; a validation stands at the first row that reaches its step."""
+    rows: list[list[float | None]] = [[step, mean, low, high, None] for step, mean, low, high in losses]
+    at = 0
+    for step, mean, _, _ in validations:
+        while at < len(losses) - 1 and losses[at][0] < step:
+            at += 1
+        if rows:
+            rows[at][4] = mean
+    return rows

@@ -1,0 +1,61 @@
+"""What each kind of fact says in plain words, and how it weighs. Knows no lore and no page."""
+
+from __future__ import annotations
+
+PLAIN: dict[str, str] = {
+    "campaign_started": "Campaign {campaign} of {hero} started.",
+    "quest_received": "File {name} received ({source}).",
+    "quest_queued": "File {name} queued: priority {priority}, {rows} rows, {set_aside} set aside.",
+    "quest_rejected": "File {name} rejected: {reason}",
+    "quest_started": "Training on {name} started ({rows} rows).",
+    "quest_completed": "File {name} trained to its end: {steps} steps.",
+    "quest_failed": "Training on {name} failed: {reason} Retries left: {retries_left}.",
+    "quest_skipped": "File {name} skipped at step {step}.",
+    "quest_removed": "File {name} removed from the queue.",
+    "practice_planned": "Queue empty: {rows} practice examples generated.",
+    "run_started": "Run started at step {step} ({method}, {planned_steps} steps planned).",
+    "run_paused": "Run paused at step {step}.",
+    "run_resumed": "Run resumed at step {step}.",
+    "run_finished": "Run {outcome} at step {step}: loss {loss_first} to {loss_last}.",
+    "run_failed": "Run failed at step {step}: {reason}",
+    "checkpoint_saved": "Checkpoint saved at step {step}.",
+    "checkpoint_quarantined": "Checkpoint of step {step} quarantined: {reason}",
+    "checkpoint_dropped": "Checkpoint of step {step} dropped: {reason}",
+    "champion_changed": "Best checkpoint: step {step}, accuracy {accuracy:pct}.",
+    "examination_taken": "Examination {skill} level {level}: {correct}/{n} correct ({accuracy:pct}).",
+    "level_gained": "{skill} level {level} mastered at step {step}.",
+    "level_lost": "{skill} level {level} no longer mastered.",
+    "service_started": "Service {service} started (pid {pid}).",
+    "service_crashed": "Service {service} exited with {exit_code}; restart in {wait_seconds} s.",
+    "service_gave_up": "Service {service} crashed {restarts} times and is left alone. {hint}",
+    "service_stopped": "Service {service} stopped.",
+    "blocker_raised": "Blocked: {why}",
+    "blocker_cleared": "Blocker cleared.",
+    "alert_raised": "Alert: {what}",
+}
+
+GOOD = frozenset({"level_gained", "champion_changed", "quest_completed", "blocker_cleared"})
+BAD = frozenset({
+    "quest_rejected", "quest_failed", "run_failed", "checkpoint_quarantined", "level_lost", "service_crashed",
+    "service_gave_up", "blocker_raised", "alert_raised",
+})  # fmt: skip
+QUIET = frozenset({"checkpoint_dropped", "service_started", "service_stopped", "quest_received", "quest_queued"})
+
+ICONS: dict[str, str] = {
+    "quest": "scroll", "practice": "loop", "run": "swords", "checkpoint": "chest", "champion": "crown",
+    "examination": "target", "level": "star", "service": "gear", "blocker": "gate", "alert": "alert",
+    "campaign": "flag",
+}  # fmt: skip
+
+
+def icon(kind: str) -> str:
+    """Name of the icon for a kind of fact, by the first word of the kind."""
+    return ICONS.get(kind.split("_", maxsplit=1)[0], "dot")
+
+
+def tone(kind: str) -> str:
+    """good, bad, quiet or plain: how a line of the log is coloured."""
+    for name, kinds in (("good", GOOD), ("bad", BAD), ("quiet", QUIET)):
+        if kind in kinds:
+            return name
+    return "plain"
