@@ -82,7 +82,7 @@ def test_the_cheapest_change_fits() -> None:
     assert cheaper(spec, geometry, 1 * GB) is None
 
 
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
+@pytest.mark.parametrize("name", ["hatchling", pytest.param("smol", marks=pytest.mark.slow)])
 def test_built_in_shapes_are_those_of_the_models(name: str) -> None:
     from realm.heroes.hero import load as load_hero
 

@@ -1,0 +1,54 @@
+"""Every setting that is accepted is read by the program, or says that it is not."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+
+import pytest
+from pydantic import BaseModel
+
+from promises import SOURCE, source_files, tree
+from realm.config import schema
+from realm.config.checks import NOT_USED
+
+CHECKED_BY_THEIR_TYPE = {"schema_version"}
+"""A file of another version is refused when it is loaded."""
+FOR_READERS_OF_THE_FILE = {"updated"}
+"""A remark that the older trainer's files carry."""
+MODELS = [
+    model
+    for model in vars(schema).values()
+    if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == schema.__name__
+]
+
+
+@cache
+def read_names() -> frozenset[str]:
+    """Every attribute that the program reads, outside the schema."""
+    found: set[str] = set()
+    for file in source_files():
+        if file == SOURCE / "config" / "schema.py":
+            continue
+        for node in ast.walk(tree(file)):
+            match node:
+                case ast.Attribute(attr=name, ctx=ast.Load()):
+                    found.add(name)
+                case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]):
+                    found.add(name)
+    return frozenset(found)
+
+
+def test_every_setting_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = [(model.__name__, field) for model in MODELS for field in model.model_fields]
+    excepted = {*NOT_USED, *CHECKED_BY_THEIR_TYPE, *FOR_READERS_OF_THE_FILE}
+    unread = [f"{model}.{field}" for model, field in fields if field not in read_names() | excepted]
+    with capsys.disabled():
+        print(f"\n  settings: {len(fields)} fields of {len(MODELS)} tables, {len(excepted)} excepted", end="")
+    assert not unread, "\n" + "\n".join(unread)
+
+
+def test_exceptions_are_settings_and_are_not_read() -> None:
+    fields = {field for model in MODELS for field in model.model_fields}
+    assert {*NOT_USED, *CHECKED_BY_THEIR_TYPE, *FOR_READERS_OF_THE_FILE} <= fields
+    assert not set(NOT_USED) & read_names()
