@@ -65,14 +65,14 @@ def test_rate_is_the_ema_of_the_change() -> None:
 
 
 def test_advice_waits_for_ten_samples() -> None:
-    assert fed([0.05] * 9).advice == "wait"
-    assert fed([0.05] * 10).advice == "level_up"
-    assert fed([2.0] * 10).advice == "back_off"
-    assert fed([2.0 - 0.05 * i for i in range(10)]).advice == "continue"
+    assert fed([0.05] * 9).advice() == "wait"
+    assert fed([0.05] * 10).advice() == "level_up"
+    assert fed([2.0] * 10).advice() == "back_off"
+    assert fed([2.0 - 0.05 * i for i in range(10)]).advice() == "continue"
 
 
 def test_advice_looks_at_the_last_ten_only() -> None:
-    assert fed([5.0] * 50 + [0.05] * 100).advice == "level_up"
+    assert fed([5.0] * 50 + [0.05] * 100).advice() == "level_up"
 
 
 def test_gain_and_efficiency_start_anew_with_a_level() -> None:
@@ -104,5 +104,9 @@ def test_effort_is_the_sum_of_strain(values: list[float], floor: float) -> None:
 @given(losses, losses)
 def test_a_restored_meter_goes_on_as_if_nothing_had_happened(before: list[float], after: list[float]) -> None:
     meter = fed(before, floor=0.1)
-    restored = StrainMeter.from_json(SETTINGS, json.loads(json.dumps(meter.as_json())))
+    restored = StrainMeter.restore(SETTINGS, json.loads(json.dumps(meter.state())))
     assert [meter.update(v) for v in after] == [restored.update(v) for v in after]
+
+
+def test_a_meter_without_a_saved_state_is_new() -> None:
+    assert StrainMeter.restore(SETTINGS, None).state() == StrainMeter(SETTINGS).state()

@@ -13,6 +13,7 @@ from realm.guild.strain import Advice
 
 Cell = tuple[str, int]
 """A skill and one of its levels."""
+_NOTHING = 1e-12
 WIDER_BY = 2
 """Levels that a wide memorisation gap adds above; it also doubles their weight."""
 
@@ -159,7 +160,7 @@ def _pool(parts: Iterable[tuple[float, Mapping[int, float]]]) -> dict[int, float
     for share, weights in parts:
         whole = sum(weights.values())
         for level, weight in weights.items():
-            if share * weight > 0:
+            if share * weight > _NOTHING:
                 pooled[level] = pooled.get(level, 0.0) + share * weight / whole
     whole = sum(pooled.values())
     return {level: share / whole for level, share in pooled.items()}

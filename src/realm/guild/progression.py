@@ -203,6 +203,12 @@ def _attempt(state: SkillState, e: Examination, rule: CurriculumSettings) -> tup
     return replace(state, mastered=state.mastered | {e.level}, passes=(), seen=seen), [Change("gained", e)]
 
 
+def pooled(examinations: Sequence[Examination]) -> tuple[int, int]:
+    """(correct, n) over the frontier levels of a sitting: one hero's accuracy. Over all where no frontier is left."""
+    asked = [e for e in examinations if e.role == "frontier"] or examinations
+    return sum(e.correct for e in asked), sum(e.n for e in asked)
+
+
 def damage(loss: float) -> float:
     """`1 / loss`: a hundred and a thousand are felt, 0.01 and 0.001 are not. Losses count from 1e-6 up."""
     return 1.0 / max(loss, SMALLEST_LOSS)

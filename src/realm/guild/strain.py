@@ -80,7 +80,6 @@ class StrainMeter:
     def effort(self) -> float:
         return self._effort
 
-    @property
     def advice(self) -> Advice:
         """The advice of the last ten samples; `wait` until there are ten."""
         if len(self._strains) < ADVICE_SAMPLES:
@@ -114,12 +113,12 @@ class StrainMeter:
         assert self._start_loss is not None and self._loss is not None
         gain, spent = self._start_loss - self._loss, self._effort - self._start_effort
         return Reading(
-            strain, self._effort, self._rate, zone_of(strain, self._settings), self.advice,
+            strain, self._effort, self._rate, zone_of(strain, self._settings), self.advice(),
             gain, gain / spent if spent > 0 else 0.0,
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """The whole state in plain values; `from_json` makes the same meter of it."""
+    def state(self) -> dict[str, Any]:
+        """The whole state in plain values; `restore` makes the same meter of it."""
         return {
             "floor": self._floor, "effort": self._effort, "rate": self._rate, "start_loss": self._start_loss,
             "start_effort": self._start_effort, "loss": self._loss,
@@ -127,7 +126,10 @@ class StrainMeter:
         }
 
     @classmethod
-    def from_json(cls, settings: StrainSettings, state: Mapping[str, Any]) -> StrainMeter:
+    def restore(cls, settings: StrainSettings, state: Mapping[str, Any] | None) -> StrainMeter:
+        """The meter of a saved state; a new one where there is none."""
+        if state is None:
+            return cls(settings)
         meter = cls(settings, floor=state["floor"], effort=state["effort"])
         meter._rate = state["rate"]
         meter._start_loss = state["start_loss"]

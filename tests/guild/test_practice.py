@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_skills import tiny_engine
+
+from realm.guild.curriculum import Mix
+from realm.guild.practice import allocate, draw, write
+from realm.guild.skill import side_of
+
+ENGINE = tiny_engine()
+MIX = Mix({("double", 1): 0.5, ("double", 2): 0.3, ("parity", 1): 0.2}, "because")
+
+
+def test_rows_follow_the_mix_and_carry_their_problem(tmp_path: Path) -> None:
+    path = write(MIX, ENGINE, tmp_path / "practice-1.jsonl", 200, "practice-1")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert Counter((r["skill"], r["level"]) for r in rows) == {("double", 1): 100, ("double", 2): 60, ("parity", 1): 40}
+    assert set(rows[0]) == {"prompt", "completion", "skill", "level", "meta"}
+    assert all(side_of(str(row["meta"]["number"])) == "train" for row in rows)
+    assert all(row["meta"]["primitives"] for row in rows)
+    assert len({row["skill"] for row in rows[:20]}) == 2, "rows are shuffled"
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
+    one, two, three = (
+        write(MIX, ENGINE, tmp_path / name, 100, seed).read_bytes()
+        for name, seed in (("a.jsonl", "s"), ("b.jsonl", "s"), ("c.jsonl", "t"))
+    )
+    assert one == two != three
+
+
+def test_the_sidecar_says_who_and_why(tmp_path: Path) -> None:
+    path = write(MIX, ENGINE, tmp_path / "p.jsonl", 10, "s", priority="normal")
+    about = json.loads((tmp_path / "p.jsonl.meta.json").read_text(encoding="utf-8"))
+    assert (about["skill"], about["level"], about["method"], about["priority"]) == ("double", 1, "sft", "normal")
+    assert about["reason"] == "because" and about["version"] and about["made_by"]
+    assert about["parameters"]["mix"] == {"double/1": 0.5, "double/2": 0.3, "parity/1": 0.2}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["p.jsonl", "p.jsonl.meta.json"], "no temporary file is left"
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_a_sidecar_stands_before_its_data(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").mkdir()
+    with pytest.raises(OSError):
+        write(MIX, ENGINE, tmp_path / "p.jsonl", 10, "s")
+    assert (tmp_path / "p.jsonl.meta.json").is_file()
+
+
+def test_weak_primitives_are_practised_more() -> None:
+    shares = {("double", 2): 1.0}
+    plain = draw(Mix(shares, ""), ENGINE, 400, "s")
+    repair = draw(Mix(shares, "", {"double": ("parity",)}, 0.2), ENGINE, 400, "s")
+    count = [sum("parity" in p.primitives for p in problems) for problems in (plain, repair)]
+    assert count[0] == pytest.approx(80, abs=30)
+    assert count[1] == pytest.approx(80 + 64, abs=30)
+    assert len(repair) == 400
+
+
+def test_a_weak_primitive_that_a_level_lacks_is_no_trouble() -> None:
+    assert len(draw(Mix({("double", 1): 1.0}, "", {"double": ("modulo",)}, 0.5), ENGINE, 50, "s")) == 50
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=1, max_size=12), st.integers(0, 500))
+def test_whole_numbers_sum_to_the_count(weights: list[float], count: int) -> None:
+    shares = {("bin", i): w / sum(weights) for i, w in enumerate(weights)}
+    counts = allocate(shares, count)
+    assert sum(counts.values()) == count
+    assert all(abs(counts[cell] - shares[cell] * count) <= 1 for cell in shares)
