@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realm.config.estimate import BUILT_IN, GB, cheaper, estimate, from_config, from_size, geometry_of
+from realm.config.estimate import BUILT_IN, GB, cheaper, estimate, from_config, from_size, geometry_of, size_in_name
 from realm.config.layers import load
 from realm.config.presets import preset_spec
 
@@ -92,3 +92,12 @@ def test_built_in_shapes_are_those_of_the_models(name: str) -> None:
     assert (config.num_hidden_layers, config.hidden_size, config.vocab_size) == (
         BUILT_IN[name].layers, BUILT_IN[name].hidden, BUILT_IN[name].vocabulary,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"),
+    [("Qwen/Qwen2.5-Coder-1.5B", 1.5), ("HuggingFaceTB/SmolLM2-135M-Instruct", 0.135), ("Qwen/Qwen3-4B-Instruct-2507", 4),
+     ("microsoft/Phi-3.5-mini-instruct", None), ("./my-model", None), ("mistralai/Mistral-7B-v0.3", 7)],
+)  # fmt: skip
+def test_size_out_of_a_name(name: str, billions: float | None) -> None:
+    assert size_in_name(name) == billions

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,14 @@ def geometry_of(profile: HeroProfile, models: Path | None, env: Mapping[str, str
     for folder in _folders(profile.base_model, models, env):
         if (folder / "config.json").is_file():
             return from_config(folder / "config.json")
-    return from_size(profile.parameters_billion * 1e9) if profile.parameters_billion else None
+    billions = profile.parameters_billion or size_in_name(profile.base_model)
+    return from_size(billions * 1e9) if billions else None
+
+
+def size_in_name(base_model: str) -> float | None:
+    """Billions of parameters as a model's name tells them: 1.5 for `Qwen2.5-Coder-1.5B`."""
+    found = re.search(r"(?<![\d.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z0-9])", base_model.rpartition("/")[2], re.IGNORECASE)
+    return float(found[1]) / (1 if found[2] in "bB" else 1000) if found else None
 
 
 def from_config(file: Path) -> Geometry | None:
