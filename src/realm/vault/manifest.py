@@ -9,23 +9,20 @@ import functools
 import hashlib
 import json
 import math
-import platform
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from realm.config.run_spec import installed_versions, program_commit
 from realm.errors import CheckpointError
 from realm.records import CampaignKey, Progress
 
 NAME = "realm.json"
 VERSION = 1
-PACKAGES = ("realm", "torch", "transformers", "trl", "peft", "tokenizers", "safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +116,7 @@ def assemble(facts: ManifestFacts, files: Mapping[str, FileEntry]) -> Manifest:
             hint="The last good checkpoint is unharmed: training goes on from it.",
         )
     configuration = dict(facts.configuration)
+    versions, commit = _program()
     return Manifest(
         lineage=Lineage(
             hero=facts.hero, campaign=facts.campaign, run=facts.run, parent=facts.parent, quests=facts.quests
@@ -129,8 +127,8 @@ def assemble(facts: ManifestFacts, files: Mapping[str, FileEntry]) -> Manifest:
         metrics=dict(facts.metrics),
         levels=dict(facts.levels),
         files=dict(files),
-        versions=installed_versions(),
-        git_commit=program_commit(),
+        versions=versions,
+        git_commit=commit,
         created=facts.created,
     )
 
@@ -202,31 +200,6 @@ def _not_finite(value: Any, where: str) -> Iterator[str]:
 
 
 @functools.cache
-def installed_versions() -> dict[str, str]:
-    """Versions of what writes and reads a checkpoint; absent packages are left out. Imports none of them."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-@functools.cache
-def program_commit() -> str:
-    """The git commit of the program, with `-dirty` when files were changed; empty when it is not run from a clone."""
-    here = Path(__file__).parent
-    if not _git(here, "ls-files", "--error-unmatch", Path(__file__).name):
-        return ""  # an installed copy may lie inside somebody else's repository
-    return _git(here, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+def _program() -> tuple[dict[str, str], str]:
+    """Versions and git commit of what writes the checkpoint: the same for the life of a process, 10 ms to find."""
+    return installed_versions(), program_commit() or ""
