@@ -96,8 +96,14 @@ def test_built_in_shapes_are_those_of_the_models(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "billions"),
-    [("Qwen/Qwen2.5-Coder-1.5B", 1.5), ("HuggingFaceTB/SmolLM2-135M-Instruct", 0.135), ("Qwen/Qwen3-4B-Instruct-2507", 4),
-     ("microsoft/Phi-3.5-mini-instruct", None), ("./my-model", None), ("mistralai/Mistral-7B-v0.3", 7)],
-)  # fmt: skip
+    [
+        ("Qwen/Qwen2.5-Coder-1.5B", 1.5),
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", 0.135),
+        ("Qwen/Qwen3-4B-Instruct-2507", 4),
+        ("mistralai/Mistral-7B-v0.3", 7),
+        ("microsoft/Phi-3.5-mini-instruct", None),
+        ("./my-model", None),
+    ],
+)
 def test_size_out_of_a_name(name: str, billions: float | None) -> None:
     assert size_in_name(name) == billions
