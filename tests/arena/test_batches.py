@@ -5,7 +5,7 @@ import pytest
 import torch
 from arena_support import small_hero
 
-from realm.arena.batches import Loader, collate, evaluation_batches
+from realm.arena.batches import Loader, collate
 from realm.arena.data import Examples
 from realm.arena.methods.sft import require_isolation, summed_loss
 from realm.arena.packing import Plan, Rows
@@ -78,9 +78,21 @@ def test_a_model_that_mixes_packed_examples_is_refused() -> None:
 def test_a_loader_has_the_length_that_it_yields() -> None:
     made = examples([5] * 40)
     plan = Plan(made.lengths, seed="s", batch_rows=1, max_length=64, packing=True)
-    loader = Loader(made, plan, 1, 0)
+    loader = Loader(made, plan, pad_id=0, max_length=64, first=1)
     assert len(list(loader)) == len(loader) == plan.batches - 1
 
 
-def test_no_held_out_slice_gives_no_batches() -> None:
-    assert evaluation_batches(examples([]), batch_rows=1, max_length=8, packing=True, pad_id=0) == []
+def test_a_batch_in_parts_has_the_loss_of_the_batch_whole() -> None:
+    model = small_hero().model.eval()
+    made = examples([7, 12, 3, 200, 40, 9, 90, 15])
+    plan = Plan(made.lengths, seed="s", batch_rows=4, max_length=256, packing=True)
+    head = model.get_output_embeddings()
+
+    def loss(part_tokens: int | None) -> tuple[float, int]:
+        (batch,) = Loader(made, plan, pad_id=0, max_length=256, part_tokens=part_tokens)
+        return sum(float(summed_loss(model, head, part).detach()) for part in batch), len(batch)
+
+    whole, one = loss(None)
+    divided, several = loss(128)
+    assert (one, several > 1) == (1, True)
+    assert divided == pytest.approx(whole, rel=1e-5)

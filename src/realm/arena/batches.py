@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from realm.arena.data import Examples
-from realm.arena.packing import Plan, Rows, spread
+from realm.arena.packing import Plan, Rows, parts, spread
 
-Batch = dict[str, torch.Tensor]
+Part = dict[str, torch.Tensor]
+Batch = list[Part]
+"""What one forward and backward pass takes, as often as it takes to make a batch."""
 
 
-def collate(examples: Examples, rows: Rows, *, pad_id: int) -> Batch:
-    """One batch.
+def collate(examples: Examples, rows: Rows, *, pad_id: int) -> Part:
+    """One part of a batch.
 
-    `input_ids`, `position_ids` (R, W) with W the fullest row; `trained_at` (N,) are the places in the flattened batch
+    `input_ids`, `position_ids` (R, W) with W the fullest row; `trained_at` (N,) are the places in the flattened part
     whose prediction carries loss, `targets` (N,) the tokens to predict there. The first token of an example is
     nobody's target.
     """
@@ -51,24 +52,28 @@ def collate(examples: Examples, rows: Rows, *, pad_id: int) -> Batch:
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """The batches of a plan from one on, as the Trainer wants them: with a length."""
+    """The batches of a plan from one on, as the Trainer wants them: with a length.
+
+    `part_tokens` divides a packed batch; None leaves its rows as planned.
+    """
 
     examples: Examples
     plan: Plan
-    first: int
     pad_id: int
+    max_length: int
+    part_tokens: int | None = None
+    first: int = 0
 
     def __len__(self) -> int:
         return self.plan.batches - self.first
 
     def __iter__(self) -> Iterator[Batch]:
         for index in range(self.first, self.plan.batches):
-            yield collate(self.examples, self.plan.batch(index), pad_id=self.pad_id)
+            yield [collate(self.examples, rows, pad_id=self.pad_id) for rows in self._divided(self.plan.batch(index))]
 
-
-def evaluation_batches(examples: Examples, *, batch_rows: int, max_length: int, packing: bool, pad_id: int) -> Any:
-    """The held-out slice in batches; an empty list when there is none."""
-    if not len(examples):
-        return []
-    plan = Plan(examples.lengths, seed="held-out", batch_rows=batch_rows, max_length=max_length, packing=packing)
-    return list(Loader(examples, plan, 0, pad_id))
+    def _divided(self, batch: Rows) -> list[Rows]:
+        if self.part_tokens is None:
+            return [batch]
+        lengths = self.examples.offsets[batch.members + 1] - self.examples.offsets[batch.members]
+        laid_out = parts(lengths, max_width=self.max_length, part_tokens=self.part_tokens)
+        return [Rows(batch.members[rows.members], rows.starts) for rows in laid_out]

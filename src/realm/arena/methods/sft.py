@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,12 +14,12 @@ from datasets import Dataset
 from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
-from realm.arena.batches import Batch, Loader, evaluation_batches
+from realm.arena.batches import Batch, Loader, Part
 from realm.arena.callbacks import StepFacts
-from realm.arena.data import Reading, read
+from realm.arena.data import Examples, Reading, read
 from realm.arena.methods import Parts
 from realm.arena.methods.warm import WarmTrainer, untouched
-from realm.arena.packing import Plan
+from realm.arena.packing import CPU_PART_TOKENS, Plan
 from realm.arena.seeds import number
 from realm.config.schema import Hyperparameters
 from realm.errors import TrainingError
@@ -37,10 +38,10 @@ class PackedSFTTrainer(WarmTrainer, SFTTrainer):  # type: ignore[misc]
     loss_is_scaled_for_ga = True
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: Any) -> int:
-        return sum(len(batch["targets"]) for batch in batch_samples)
+        return sum(len(part["targets"]) for batch in batch_samples for part in batch)
 
     def compute_loss(
-        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
+        self, model: Any, inputs: Part, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
         items = num_items_in_batch or len(inputs["targets"])
         return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
@@ -67,53 +68,62 @@ class SupervisedFineTuning:
                 self.trainer.remove_callback(callback)
 
     def course(self, rows: Iterable[Row], *, seed: str) -> SftCourse:
-        settings, pad_id = self._parts.settings, self._parts.tokenizer.pad_token_id
-        size = {"batch_rows": settings.per_device_train_batch_size, "max_length": settings.max_length}
+        settings = self._parts.settings
+        budget = settings.per_device_train_batch_size * settings.max_length
         reading = read(
             rows,
             self._parts.render,
             max_length=settings.max_length,
             eval_fraction=settings.eval_fraction,
-            held_out_tokens=EVALUATION_BATCHES * size["batch_rows"] * size["max_length"],
+            held_out_tokens=EVALUATION_BATCHES * budget,
         )
         if not len(reading.train):
             raise TrainingError(
                 "The quest holds no row with a token to train on.",
                 hint=f"Rows need an answer that begins within max_length = {settings.max_length} tokens.",
             )
-        plan = Plan(
-            reading.train.lengths,
-            seed=seed,
-            packing=settings.packing,
+        loader = self._loader(
+            reading.train,
+            seed,
             accumulation=settings.gradient_accumulation_steps,
             epochs=settings.num_train_epochs,
             max_steps=settings.max_steps,
-            **size,
         )
-        held_out = evaluation_batches(reading.held_out, packing=settings.packing, pad_id=pad_id, **size)
-        return SftCourse(self.trainer, reading, plan, held_out, seed, pad_id)
+        held_out = self._loader(reading.held_out, "held-out") if len(reading.held_out) else ()
+        return SftCourse(self.trainer, reading, loader, [part for batch in held_out for part in batch], seed)
+
+    def _loader(self, examples: Examples, seed: str, **passes: Any) -> Loader:
+        settings = self._parts.settings
+        plan = Plan(
+            examples.lengths,
+            seed=seed,
+            batch_rows=settings.per_device_train_batch_size,
+            max_length=settings.max_length,
+            packing=settings.packing,
+            **passes,
+        )
+        divided = settings.packing and self._parts.model.device.type == "cpu"
+        pad_id, part_tokens = self._parts.tokenizer.pad_token_id, CPU_PART_TOKENS if divided else None
+        return Loader(examples, plan, pad_id, settings.max_length, part_tokens)
 
 
 class SftCourse:
     """One quest, read, packed and ordered."""
 
     def __init__(
-        self, trainer: PackedSFTTrainer, reading: Reading, plan: Plan, held_out: list[Batch], seed: str, pad_id: int
+        self, trainer: PackedSFTTrainer, reading: Reading, loader: Loader, held_out: list[Part], seed: str
     ) -> None:
         self.reading = reading
-        self.plan = plan
-        self.steps = plan.steps
+        self.steps = loader.plan.steps
         self._trainer = trainer
+        self._loader = loader
         self._held_out = held_out
         self._seed = seed
-        self._pad_id = pad_id
         self._counted = (0, 0)
-        self._step = 0
 
     def run(self, first_step: int, watch: Any) -> None:
-        trainer, loader = self._trainer, self.loader(first_step)
-        trainer.batches = _Counted(loader, self)
-        self._step = first_step
+        trainer = self._trainer
+        trainer.batches = _Counted(self.batches(first_step), self)
         trainer.add_callback(watch)
         try:
             trainer.train()
@@ -123,9 +133,9 @@ class SftCourse:
             trainer.model.zero_grad()
             trainer.step_loss = 0.0
 
-    def loader(self, first_step: int = 0) -> Loader:
+    def batches(self, first_step: int = 0) -> Loader:
         """The batches from an optimizer step of the quest on."""
-        return Loader(self.reading.train, self.plan, self.plan.first_batch(first_step), self._pad_id)
+        return replace(self._loader, first=self._loader.plan.first_batch(first_step))
 
     def facts(self) -> StepFacts:
         trainer, (trained, useful) = self._trainer, self._counted
@@ -141,17 +151,18 @@ class SftCourse:
         trainer = self._trainer
         trainer.model.eval()
         total, tokens = 0.0, 0
-        for batch in self._held_out:
-            on_device = trainer._prepare_inputs(batch)
+        for part in self._held_out:
+            on_device = trainer._prepare_inputs(part)
             total += float(summed_loss(trainer.model, trainer.model.get_output_embeddings(), on_device))
-            tokens += len(batch["targets"])
+            tokens += len(part["targets"])
         trainer.model.train()
         return total / tokens
 
     def count(self, index: int, batch: Batch) -> None:
         """A batch is about to be trained: its tokens count, and its draws (dropout) follow from its name alone."""
         trained, useful = self._counted
-        self._counted = trained + len(batch["targets"]), useful + int(batch["useful"])
+        trained += sum(len(part["targets"]) for part in batch)
+        self._counted = trained, useful + sum(int(part["useful"]) for part in batch)
         torch.manual_seed(number(self._seed, "batch", index))
 
 
@@ -171,13 +182,13 @@ class _Counted:
             yield batch
 
 
-def summed_loss(model: Any, head: Any, batch: Batch) -> Tensor:
-    """Cross-entropy summed over the trained places of a batch. Logits are computed there and nowhere else."""
-    with _only(head, batch["trained_at"]):
+def summed_loss(model: Any, head: Any, part: Part) -> Tensor:
+    """Cross-entropy summed over the trained places of a part. Logits are computed there and nowhere else."""
+    with _only(head, part["trained_at"]):
         logits = model(
-            input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
+            input_ids=part["input_ids"], position_ids=part["position_ids"], use_cache=False
         ).logits  # (1, N, V)
-    return F.cross_entropy(logits[0].float(), batch["targets"], reduction="sum")
+    return F.cross_entropy(logits[0].float(), part["targets"], reduction="sum")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ class WarmTrainer:
     """
 
     batches: Any = ()
-    """The batches of the run; something with a length."""
+    """The batches of the run, each a list of parts; something with a length."""
     step_loss: Any = 0.0
     """Loss of the optimizer step in training, summed over its batches."""
     step_grad_norm: Any = 0.0
@@ -26,7 +26,8 @@ class WarmTrainer:
         return self.batches
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
-        loss = super().training_step(model, inputs, num_items_in_batch)  # type: ignore[misc]
+        step = super().training_step  # type: ignore[misc]
+        loss = sum(step(model, part, num_items_in_batch) for part in inputs)
         self.step_loss = self.step_loss + loss
         return loss
 
