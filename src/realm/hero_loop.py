@@ -6,24 +6,27 @@ this process that a sealed checkpoint, the database or a folder does not also ho
 
 from __future__ import annotations
 
+import copy
 import logging
+import math
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
-from realm.arena.engine import Engine, Request
-from realm.config.layers import hyperparameters_for, resolve_hero
-from realm.config.run_spec import RunSpec
+from realm.arena.control import Request
+from realm.arena.engine import Engine
+from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit
 from realm.config.schema import RealmSettings
 from realm.db import Database
-from realm.errors import DiskFull, RealmError
+from realm.errors import DiskFull, QuestError, RealmError
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
-    CampaignStarted,
     Events,
+    Fact,
     QuestStarted,
     RunFailed,
     RunFinished,
@@ -34,35 +37,37 @@ from realm.events import (
 from realm.guild import curriculum, examiner, practice
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
-from realm.guild.strain import StrainMeter
+from realm.guild.progression import Examination
+from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
-from realm.quests.inbox import Inbox
+from realm.quests.checks import validate
+from realm.quests.inbox import Inbox, deliver
 from realm.quests.queue import Quest, QuestQueue
-from realm.records import CampaignKey, CheckpointRecord, Progress, RunResult, StepMetrics
+from realm.records import CheckpointRecord, Progress, RunResult, StepMetrics
 from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
+from realm.vault.manifest import ManifestFacts
 from realm.watchtower.metrics import Metrics, MetricsWriter
-from realm.workspace import Workspace
+from realm.workspace import PRIORITIES, Workspace
 
 log = logging.getLogger(__name__)
 REST_SECONDS = 0.5
 
 
 class HeroLoop:
-    """One hero in one campaign of one workspace."""
+    """One hero in one campaign of one workspace: the one in play, or that of a preset's `spec`."""
 
-    def __init__(self, workspace: Workspace, settings: RealmSettings, db: Database, events: Events) -> None:
-        self.workspace, self.settings, self.events = workspace, settings, events
-        self.key = CampaignKey(settings.campaign.hero, settings.campaign.name)
-        self.profile = resolve_hero(settings, self.key.hero)
-        self.hyperparameters = hyperparameters_for(settings, self.key.hero)
-        self.queue = QuestQueue(workspace, db, events, settings.quests)
-        self.inbox = Inbox(workspace, self.queue, settings.quests)
-        self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, settings.retention)
-        self.guild = GuildLedger(db, events)
+    def __init__(
+        self, workspace: Workspace, settings: RealmSettings, db: Database, events: Events, spec: RunSpec | None = None
+    ) -> None:
+        self.workspace, self.settings, self.db, self.events = workspace, settings, db, events
+        self.spec = spec or campaign_spec(settings, versions=installed_versions(), commit=program_commit())
+        self.key, self.profile, self.hyperparameters = self.spec.key, self.spec.profile, self.spec.hyperparameters
+        self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, self.spec.retention)
+        self.guild = GuildLedger(db, events, settings.curriculum)
         self.skills = SkillEngine()
         self.metrics = Metrics(db)
-        self.db = db
+        self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
 
@@ -72,6 +77,7 @@ class HeroLoop:
         self.stopping = stopping
         with self.workspace.hold("hero"):
             self.wake()
+            self.open_queue()
             watching = threading.Thread(target=self.inbox.watch, args=(stopping, self.arrived.set), name="inbox")
             watching.start()
             try:
@@ -81,30 +87,68 @@ class HeroLoop:
                 stopping.set()
                 watching.join()
 
+    def train_file(self, path: Path) -> tuple[CheckpointRecord, int]:
+        """Train one file to its end; its checkpoint and its rows. What a preset asks for.
+
+        Raises QuestError when the file is unfit, and whatever ended the run.
+        """
+        with self.workspace.hold("hero"):
+            self.wake()
+            self.open_queue()
+            quest = self.inbox.take(deliver(self.workspace, path.name, _chunks(path), priority="high"))
+            if quest is None or quest.state not in PRIORITIES:
+                reason = quest.reason if quest else "Another program took it."
+                raise QuestError(f"{path} cannot be trained: {reason}", hint=f"See why: realm validate {path}")
+            self.queue.claim(quest.id)
+            self.settle(quest, self.train(quest))
+        assert self.newest is not None  # a run that ends well has saved
+        return self.newest, quest.rows
+
+    def examine_now(self, skills: Sequence[str], level: int | None = None) -> list[Examination]:
+        """Ask the newest checkpoint now, on the frontier and the mastered levels or on one level; record nothing."""
+        with self.workspace.hold("hero"):
+            self.wake()
+            step = self.engine.progress.step
+            aims = [examiner.Target(skill, level, "frontier") for skill in skills] if level else self.aims(step, skills)
+            return self.sit(aims, step, None)
+
     def wake(self) -> None:
         """Stand where the newest trustworthy checkpoint stands; forget what came after it."""
-        self.queue.recover()
+        self.beat()
+        self.guild.begin(self.key, self.settings.campaign, settings=self.spec.model_dump(mode="json"))
         self.keeper.recover(self.key)
-        self.guild.begin(self.key, self.settings.campaign)
-        checkpoint = self.keeper.newest_good(self.key)
-        progress = self.keeper.progress(checkpoint) if checkpoint else Progress()
+        self.newest = self.keeper.newest_good(self.key)
+        progress = self.keeper.progress(self.newest) if self.newest else Progress()
         self.guild.rewind(self.key, progress.step)
         self.metrics.truncate(self.key, progress.step)
-        self.parent = checkpoint
-        self.strain = StrainMeter.restore(
-            self.settings.strain, checkpoint.metrics.get("strain") if checkpoint else None
+        self.strains = self.restore_strain(self.newest)
+        folder = self.keeper.folder(self.newest) if self.newest else None
+        seed = self.settings.campaign.seed
+        hero = heroes.load(self.profile, models=self.workspace.models, checkpoint=folder, seed=seed, name=self.key.hero)
+        self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
+        self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
+        if self.newest and not self.guild.was_examined(self.key, progress.step):
+            self.be_examined(self.newest)
+
+    def open_queue(self) -> None:
+        """The queue checks what arrives with this hero's own tokenizer."""
+        hero = self.engine.hero
+        tokenizer = copy.deepcopy(hero.tokenizer)  # the inbox has a thread of its own; a tokenizer serves one at a time
+        check = partial(
+            validate,
+            level="standard",
+            render=partial(hero.family.render, tokenizer),
+            decode=tokenizer.decode,
+            settings=self.settings.quests,
+            max_length=self.hyperparameters.max_length,
+            template=self.profile.prompt_template,
         )
-        hero = heroes.load(
-            self.profile,
-            models=self.workspace.models,
-            checkpoint=Path(checkpoint.path) if checkpoint else None,
-            seed=self.settings.campaign.seed,
-        )
-        self.engine = Engine.open(
-            hero, self.hyperparameters, progress=progress, checkpoint=Path(checkpoint.path) if checkpoint else None
-        )
-        if checkpoint and not self.guild.was_examined(self.key, checkpoint.id):
-            self.be_examined(checkpoint)
+        self.queue = QuestQueue(
+            self.workspace, self.db, self.events, self.settings.quests,
+            check=check, template=self.profile.prompt_template,
+        )  # fmt: skip
+        self.inbox = Inbox(self.workspace, self.queue, self.settings.quests)
+        self.queue.recover()
 
     def day(self) -> None:
         """One quest from claim to examination, or one rest."""
@@ -116,9 +160,9 @@ class HeroLoop:
         try:
             result = self.train(quest)
         except DiskFull as error:
-            self.queue.release(quest)
-            self.block("disk-full", "saving a checkpoint", error)
-            self.wake()
+            self.block("disk-full", "saving a checkpoint", error.message, error.hint)
+            self.rest()
+            self.wake()  # the quest stays in hand; it goes on once there is room
         except Exception as error:  # the quest boundary: one bad quest must not end the hero
             log.exception("quest %s failed", quest.id)
             self.give_up(quest, error)
@@ -130,119 +174,160 @@ class HeroLoop:
         """The quest in hand, else the next in the queue, else practice."""
         self.inbox.scan()
         quest = self.queue.active() or self.queue.claim()
-        return quest or self.practise()
+        if quest is None and not self.inbox.expects:
+            quest = self.practise()
+        return quest
 
     def practise(self) -> Quest | None:
         """Make a quest of the hero's own; it enters by the inbox like any other."""
         idle = self.profile.idle_generation
         if not idle.enabled:
-            self.block_in_words("no-data", "finding a quest", "The queue is empty and this hero does not practise.",
-                                "Drop a .jsonl file into inbox/, or set idle_generation.enabled = true.")  # fmt: skip
+            self.block(
+                "no-data", "finding a quest", "The queue is empty and this hero does not practise.",
+                "Drop a .jsonl file into inbox/, or set idle_generation.enabled = true in the hero's profile.",
+            )  # fmt: skip
             return None
-        view = self.guild.view(self.key, self.skills, self.settings.campaign.skills, self.strain.advice())
-        seed = f"{self.key}/{self.settings.campaign.seed}/{self.engine.progress.step}"
-        mix = curriculum.plan(view, self.settings.curriculum, seed=seed, priorities=self.profile.skill_priorities)
-        path = practice.write(
-            mix, self.skills, self.workspace.inbox, count=idle.examples, seed=seed, key=self.key, events=self.events
+        mix = self.plan_practice()
+        step, count = self.engine.progress.step, self.guild.practice_count(self.key)
+        path = self.workspace.inbox / f"practice-{step:08d}-{count}.jsonl"
+        practice.write(
+            mix, self.skills, path, idle.examples, f"{self.key}/{self.settings.campaign.seed}/{step}/{count}"
         )
-        self.inbox.take(path)
+        quest = self.inbox.take(path)
+        if quest:
+            self.guild.record_practice(self.key, quest.id, step=step, rows=quest.rows, mix=mix, advice=self.advice())
         return self.queue.claim()
+
+    def plan_practice(self) -> curriculum.Mix:
+        """What to practise next: the frontier, above, below, review and repair."""
+        view = self.guild.view(
+            self.key,
+            self.skills,
+            self.settings.campaign.skills,
+            advice=self.advice(),
+            priorities=self.profile.skill_priorities,
+            review_share=self.profile.idle_generation.review_share,
+        )
+        return curriculum.plan(view, self.settings.curriculum, seed=f"{self.key}/{self.engine.progress.step}")
 
     # -- training ----------------------------------------------------------------------------------------------
     def train(self, quest: Quest) -> RunResult:
-        """Train one quest on the warm engine; on a quest that a crash cut short, from where its checkpoint stands."""
+        """Train one quest on the warm engine; one that a crash cut short, from where its checkpoint stands."""
         self.unblock()
         progress = self.engine.progress
-        if progress.quest == quest.id and progress.quest_done:  # killed between the seal and the move of the file
-            return _already_done(progress)
-        run = progress.run if progress.quest == quest.id else f"run-{progress.step:08d}-{quest.id}"
+        resumed = progress.quest == quest.id
+        if resumed and progress.quest_done and not self.queue.was_completed(quest, progress.run):
+            return _sealed_before(progress)  # killed between the seal and the move of the file
+        goes_on = resumed and not progress.quest_done
+        run = progress.run if goes_on else f"run-{progress.step:08d}-{quest.id}"
         self.begin(run, quest)
         with MetricsWriter(self.db, self.key, run) as writer:
             return self.engine.train(self.queue.rows(quest), run=run, quest=quest.id, hooks=_Hooks(self, quest, writer))
 
     def begin(self, run: str, quest: Quest) -> None:
-        """Say that a run begins, and write down everything that decides it."""
-        spec = RunSpec.resolve(self.settings, self.key, run=run, quest=quest.path.name, quest_sha256=quest.sha256)
-        spec.write(self.workspace.runs(self.key.hero, self.key.campaign) / run / "spec.json")
-        self.spec = spec
-        name = {"hero": self.key.hero, "campaign": self.key.campaign}
-        self.events.append(
-            QuestStarted(quest=quest.id, name=quest.name, run=run, rows=quest.rows, **name),
+        """Write down everything that decides a run, and say that it begins."""
+        folder = self.workspace.runs(self.key.hero, self.key.campaign) / run
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "spec.json").write_text(self.spec.model_copy(update={"quest": quest.id}).to_json(), encoding="utf-8")
+        self.say(
+            QuestStarted(quest=quest.id, name=quest.name, run=run, rows=quest.rows),
             RunStarted(
-                run=run, quest=quest.id, method=self.hyperparameters.method, step=self.engine.progress.step, **name
+                run=run, quest=quest.id, method=quest.method or "sft", step=self.engine.progress.step, planned_steps=0
             ),
         )
 
-    def on_step(self, metrics: StepMetrics, writer: MetricsWriter) -> None:
+    def on_step(self, quest: Quest, metrics: StepMetrics, writer: MetricsWriter) -> None:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
-        reading = self.strain.update(metrics.loss)
-        writer.add(replace(metrics, strain=reading.strain, effort=reading.effort))
+        reading = self.strain(quest.skill).update(metrics.loss)
+        self.engine.add_effort(reading.strain)
+        writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
         self.beat()
 
-    def save(self, quest: Quest) -> None:
+    def save(self, quest: Quest, metrics: Mapping[str, float]) -> None:
         """Seal a checkpoint, then let the hero be examined at it."""
-        record = self.keeper.save(
-            self.key,
-            self.engine.write,
+        facts = ManifestFacts(
+            hero=self.key.hero,
+            campaign=self.key.campaign,
             progress=self.engine.progress,
-            parent=self.parent.id if self.parent else "",
-            quests=[quest.sha256],
-            spec=self.spec,
+            run=self.engine.progress.run,
+            parent=self.newest.id if self.newest else "",
+            quests=(quest.sha256,),
+            configuration=self.spec.model_dump(mode="json"),
+            metrics={**metrics, "strain": {skill: meter.state() for skill, meter in self.strains.items()}},
             levels=self.guild.levels(self.key),
-            metrics={"strain": self.strain.state()},
         )
-        self.parent = record
-        self.be_examined(record)
+        self.newest = self.keeper.save(self.key, self.engine.write, facts)
+        self.be_examined(self.newest)
 
+    # -- examinations ------------------------------------------------------------------------------------------
     def be_examined(self, checkpoint: CheckpointRecord) -> None:
         """Held-out problems at a sealed checkpoint: the only road to a level and to the champion's place."""
-        results = examiner.examine(
-            self.skills, self.guild, self.key, checkpoint=checkpoint.id, step=checkpoint.step,
-            focus=self.settings.campaign.skills, settings=self.settings.curriculum, answer=self.answer,
-            tokens=self.engine.progress.tokens,
-        )  # fmt: skip
-        self.guild.record(self.key, results)
-        self.keeper.examined(checkpoint, self.guild.standing(self.key, results))
+        aims = self.aims(checkpoint.step, self.settings.campaign.skills)
+        taken = self.sit(aims, checkpoint.step, checkpoint.metrics.get("val_loss"))
+        for change in self.guild.record(taken):
+            skill = change.examination.skill
+            self.strain(skill).begin_level(self.guild.floor(self.key, skill))
+        self.keeper.ledger.examined(checkpoint.id, *self.standing(taken))
         self.keeper.retain(self.key)
 
+    def aims(self, step: int, skills: Sequence[str]) -> list[examiner.Target]:
+        """The frontier of each skill, and a panel of what is mastered."""
+        levels = {name: self.skills.get(name).levels for name in skills}
+        return examiner.targets(self.guild.states(self.key), levels, self.settings.curriculum, step)
+
+    def sit(self, aims: Sequence[examiner.Target], step: int, val_loss: float | None) -> list[Examination]:
+        return examiner.examine(
+            self.skills, self.key, step, aims, self.answer, settings=self.settings.curriculum,
+            template_hash=self.template_hash, tokens=self.engine.progress.tokens, val_loss=val_loss,
+        )  # fmt: skip
+
     def answer(self, prompts: Sequence[str]) -> list[str]:
+        self.beat()
         return self.engine.answer(prompts, max_new_tokens=self.settings.curriculum.exam_max_new_tokens)
+
+    def standing(self, taken: Sequence[Examination]) -> tuple[float, dict[str, object]]:
+        """Pooled accuracy of a sitting, and what the ledger of checkpoints keeps beside it."""
+        n = sum(e.n for e in taken)
+        return sum(e.correct for e in taken) / max(1, n), {"n": n, "levels": self.guild.levels(self.key)}
 
     # -- ends of a quest ---------------------------------------------------------------------------------------
     def settle(self, quest: Quest, result: RunResult) -> None:
-        """File the quest where its run has brought it."""
-        self.report(quest, result)
+        """File the quest where its run has brought it; a stopped one stays in hand."""
+        if result.steps:
+            self.say(
+                RunFinished(
+                    run=result.progress.run, quest=quest.id, outcome=result.outcome, step=result.progress.step,
+                    steps=result.steps, tokens=result.tokens, seconds=result.seconds,
+                    loss_first=result.loss_first, loss_last=result.loss_last, effort=result.progress.effort,
+                )
+            )  # fmt: skip
         if result.outcome == "completed":
             self.queue.complete(quest, run=result.progress.run, steps=result.progress.quest_step, key=self.key)
         elif result.outcome == "skipped":
             self.workspace.withdraw("skip")
             self.queue.skip(quest, step=result.progress.step, key=self.key)
 
-    def report(self, quest: Quest, result: RunResult) -> None:
-        if result.steps:
-            self.events.append(
-                RunFinished(
-                    hero=self.key.hero, campaign=self.key.campaign, run=result.progress.run, quest=quest.id,
-                    outcome=result.outcome, step=result.progress.step, steps=result.steps, tokens=result.tokens,
-                    seconds=result.seconds, loss_first=result.loss_first, loss_last=result.loss_last,
-                    effort=result.progress.effort,
-                )
-            )  # fmt: skip
-
     def give_up(self, quest: Quest, error: Exception) -> None:
         """A run failed: say why, let the queue decide about another try, go back to the last good checkpoint."""
-        reason = str(error) if isinstance(error, RealmError) else f"{type(error).__name__}: {error}"
-        step = self.engine.progress.step
-        self.events.append(
-            RunFailed(
-                hero=self.key.hero, campaign=self.key.campaign, run=self.engine.progress.run, quest=quest.id,
-                step=step, reason=reason,
-            )
-        )  # fmt: skip
+        reason = error.message if isinstance(error, RealmError) else f"{type(error).__name__}: {error}"
+        progress = self.engine.progress
+        self.say(RunFailed(run=progress.run, quest=quest.id, step=progress.step, reason=reason))
         self.queue.fail(quest, reason=reason, key=self.key)
         self.wake()
 
-    # -- waiting -----------------------------------------------------------------------------------------------
+    # -- strain ------------------------------------------------------------------------------------------------
+    def strain(self, skill: str) -> StrainMeter:
+        """The meter of a skill; quests without one share the meter named by the empty string."""
+        return self.strains.setdefault(skill, StrainMeter(self.settings.strain))
+
+    def restore_strain(self, checkpoint: CheckpointRecord | None) -> dict[str, StrainMeter]:
+        saved = checkpoint.metrics.get("strain", {}) if checkpoint else {}
+        return {skill: StrainMeter.restore(self.settings.strain, state) for skill, state in saved.items()}
+
+    def advice(self) -> dict[str, Advice]:
+        return {skill: meter.advice() for skill, meter in self.strains.items() if skill}
+
+    # -- waiting and being asked -------------------------------------------------------------------------------
     def held(self) -> bool:
         """A person asked the hero to pause or stop, and has not said resume."""
         return bool(self.workspace.requests() & {"pause", "stop"})
@@ -252,32 +337,32 @@ class HeroLoop:
         self.arrived.clear()
 
     def request(self) -> Request | None:
-        """What a person or the end of the day asks of the run in hand."""
+        """What a person, or the end of the day, asks of the run in hand."""
         if self.stopping.is_set():
             return "stop"
         asked = self.workspace.requests()
-        return next((r for r in ("stop", "skip", "pause") if r in asked), None)  # type: ignore[return-value]
+        for request in ("stop", "skip", "pause"):
+            if request in asked:
+                return request
+        return None
 
     def beat(self) -> None:
         """A sign of life for whoever supervises this process."""
         (self.workspace.logs / "hero.beat").touch()
 
-    # -- blockers ----------------------------------------------------------------------------------------------
-    def block(self, name: str, trying: str, error: RealmError) -> None:
-        self.block_in_words(name, trying, error.message, error.hint)
+    # -- saying ------------------------------------------------------------------------------------------------
+    def say(self, *facts: Fact) -> None:
+        self.events.append(*(replace(fact, hero=self.key.hero, campaign=self.key.campaign) for fact in facts))
 
-    def block_in_words(self, name: str, trying: str, why: str, fix: str) -> None:
+    def block(self, name: str, trying: str, why: str, fix: str) -> None:
+        """Something keeps the hero from going on; said once."""
         if self.blocked != name:
             self.blocked = name
-            self.events.append(
-                BlockerRaised(
-                    hero=self.key.hero, campaign=self.key.campaign, blocker=name, trying=trying, why=why, fix=fix
-                )
-            )
+            self.say(BlockerRaised(blocker=name, trying=trying, why=why, fix=fix))
 
     def unblock(self) -> None:
         if self.blocked:
-            self.events.append(BlockerCleared(hero=self.key.hero, campaign=self.key.campaign, blocker=self.blocked))
+            self.say(BlockerCleared(blocker=self.blocked))
             self.blocked = None
 
 
@@ -286,39 +371,36 @@ class _Hooks:
 
     def __init__(self, day: HeroLoop, quest: Quest, writer: MetricsWriter) -> None:
         self._day, self._quest, self._writer = day, quest, writer
+        self._last: dict[str, float] = {}
 
     def on_step(self, metrics: StepMetrics) -> None:
-        self._day.on_step(metrics, self._writer)
+        self._last["loss"] = metrics.loss
+        if metrics.val_loss is not None:
+            self._last["val_loss"] = metrics.val_loss
+        self._day.on_step(self._quest, metrics, self._writer)
 
     def save(self, engine: Engine) -> None:
         self._writer.flush()
-        self._day.save(self._quest)
+        self._day.save(self._quest, self._last)
 
     def request(self) -> Request | None:
         return self._day.request()
 
     def on_pause(self, step: int) -> None:
-        key = self._day.key
         self._writer.flush()
-        self._day.events.append(
-            RunPaused(hero=key.hero, campaign=key.campaign, run=self._day.engine.progress.run, step=step)
-        )
+        self._day.say(RunPaused(run=self._day.engine.progress.run, step=step))
 
     def on_resume(self, step: int) -> None:
-        key = self._day.key
-        self._day.events.append(
-            RunResumed(hero=key.hero, campaign=key.campaign, run=self._day.engine.progress.run, step=step)
-        )
+        self._day.say(RunResumed(run=self._day.engine.progress.run, step=step))
 
 
-def _already_done(progress: Progress) -> RunResult:
-    return RunResult(
-        outcome="completed",
-        progress=progress,
-        steps=0,
-        tokens=0,
-        seconds=0.0,
-        loss_first=0.0,
-        loss_last=0.0,
-        val_loss=None,
-    )
+def _chunks(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            yield chunk
+
+
+def _sealed_before(progress: Progress) -> RunResult:
+    """The result of a quest whose checkpoint was sealed by a process that was killed right after."""
+    nothing = math.nan
+    return RunResult("completed", progress, 0, 0, 0.0, loss_first=nothing, loss_last=nothing, val_loss=None)

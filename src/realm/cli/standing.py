@@ -1,0 +1,63 @@
+"""`realm status`: what runs, where the hero stands, what waits; one reading for people and programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from realm.cli.context import Realm
+from realm.guild.ledger import GuildLedger
+from realm.guild.progression import Examination
+from realm.quests.queue import QuestQueue
+from realm.vault.ledger import CheckpointLedger
+from realm.watchtower.metrics import Metrics
+from realm.weaver.ledger import ServiceLedger
+
+
+def standing(realm: Realm) -> dict[str, Any]:
+    """Everything `realm status --json` prints."""
+    guild = GuildLedger(realm.db, realm.events, realm.settings.curriculum)
+    metrics, checkpoints = Metrics(realm.db), CheckpointLedger(realm.db, realm.events)
+    latest, champion = metrics.latest(realm.key), checkpoints.champion(realm.key)
+    return {
+        "workspace": str(realm.workspace.root),
+        "running": realm.workspace.holder() is not None,
+        "services": [
+            {"name": s.name, "state": s.state, "pid": s.pid, "port": s.port, "restarts": s.restarts}
+            for s in ServiceLedger(realm.db).all()
+        ],
+        "requests": sorted(realm.workspace.requests()),
+        "campaign": str(realm.key),
+        "step": latest.step if latest else 0,
+        "loss": latest.loss if latest else None,
+        "tokens_per_second": metrics.throughput(realm.key).input_tokens,
+        "levels": {skill: guild.levels(realm.key).get(skill, 0) for skill in realm.settings.campaign.skills},
+        "examinations": [examination_row(e) for e in guild.newest(realm.key)],
+        "champion": champion.id if champion else None,
+        "queue": QuestQueue(realm.workspace, realm.db, realm.events, realm.settings.quests).counts(),
+    }
+
+
+def examination_row(e: Examination) -> dict[str, Any]:
+    """An examination as `--json` prints it."""
+    return {
+        "skill": e.skill, "level": e.level, "role": e.role, "step": e.step, "n": e.n, "correct": e.correct,
+        "accuracy": e.accuracy, "low": e.interval.low, "high": e.interval.high,
+    }  # fmt: skip
+
+
+def words(found: dict[str, Any]) -> str:
+    """The same for a person."""
+    running = "running" if found["running"] else "not running (start it: realm start-all)"
+    lines = [f"{found['workspace']}: {running}"]
+    lines += [f"  {s['name']:<8} {s['state']:<12} pid {s['pid'] or '-'}" for s in found["services"] if found["running"]]
+    if found["requests"]:
+        lines.append(f"  asked for: {', '.join(found['requests'])} (go on: realm resume)")
+    loss = "no training yet" if found["loss"] is None else f"loss {found['loss']:.3f}"
+    lines.append(f"{found['campaign']}: step {found['step']}, {loss}, {found['tokens_per_second']:.0f} tokens/s")
+    lines += [f"  {skill} level {level}" for skill, level in found["levels"].items()]
+    for e in found["examinations"]:
+        share = f"{e['correct']}/{e['n']} = {e['accuracy']:.0%} [{e['low']:.0%}, {e['high']:.0%}]"
+        lines.append(f"  examined at step {e['step']}: {e['skill']} level {e['level']} ({e['role']}): {share}")
+    waiting = {state: n for state, n in found["queue"].items() if n}
+    lines.append("queue: " + (", ".join(f"{n} {state.replace('_', ' ')}" for state, n in waiting.items()) or "empty"))
+    return "\n".join(lines)
