@@ -71,8 +71,7 @@ def validate(
 
 def shown_name(name: str) -> str:
     """A file's name as text that can be stored and printed: no control characters, no broken bytes."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)[:200]
+    return "".join(c if c.isprintable() else "\ufffd" for c in name[:200])
 
 
 def _whole_file(path: Path) -> tuple[str, str, int]:

@@ -71,7 +71,9 @@ class Filing:
         sha256 = _identity(path, before)
         sidecar_path = self._sidecar_path(path, sha256)
         said = sidecar.read(sidecar_path)
-        name = said.text("name") if said.text("name") and said.text("sha256") == sha256 else path.name
+        carried = self._carried(path)
+        vouched = said.text("sha256") == sha256 or (carried and said.text("quest") == carried)
+        name = (vouched and said.text("name")) or path.name
         report = self._check(path, name=name)
         after = _look(path)
         if _stamp(before) != _stamp(after):
@@ -87,9 +89,10 @@ class Filing:
         state = "failed" if verdict.outcome else wanted
         target = self._folders.path(state, lineage.stored_name(quest, arrival.name))
         row = self._row(arrival, verdict, quest, target.name, wanted, source) | {"state": state}
-        self._put_companions(arrival, verdict, target, row)
+        replaces = self._replaced(arrival, quest)
+        self._put_companions(arrival, verdict, target, row, replaces)
         self._folders.bring(arrival.path, target)
-        self._ledger.put(row, *_facts(row))
+        self._ledger.put(row, *_facts(row), replaces=replaces)
         return row
 
     def remember(self, arrival: Arrival, state: str) -> dict[str, Any]:
@@ -132,7 +135,7 @@ class Filing:
         """The same content again: said, not trained."""
         for row in self._ledger.of_content(arrival.sha256):
             place = self._folders.find(row["stored"])
-            if row["id"] == lineage.stored_id(arrival.path.name) or (place and place.path == arrival.path):
+            if row["id"] == self._carried(arrival.path) or (place and place.path == arrival.path):
                 continue  # the file in hand itself
             again = f"To train it again: realm quest retry {row['id']}"
             if done := self._ledger.completions(row["id"]):
@@ -149,9 +152,9 @@ class Filing:
 
     def _id(self, arrival: Arrival) -> str:
         """The id that the file carries already, that of a quest whose file was lost, or a new one."""
-        carried = lineage.stored_id(arrival.path.name)
-        if carried and arrival.sidecar.text("quest") == carried and self._is_own(carried, arrival):
-            return carried
+        carried = self._carried(arrival.path)
+        if carried and arrival.sidecar.text("quest") == carried and self._ledger.get(carried) is None:
+            return carried  # its filing was cut before its row was written
         for row in self._ledger.of_content(arrival.sha256):
             if self._folders.find(row["stored"]) is None and not self._ledger.completions(row["id"]):
                 return str(row["id"])
@@ -161,26 +164,34 @@ class Filing:
             copy += 1
         return quest
 
-    def _is_own(self, carried: str, arrival: Arrival) -> bool:
-        row = self._ledger.get(carried)
-        return row is None or row["sha256"] == arrival.sha256
+    def _carried(self, path: Path) -> str:
+        """The id in the name of a file that lies in the queue; a copy of it elsewhere is not that quest."""
+        return (self._folders.holds(path) and lineage.stored_id(path.name)) or ""
+
+    def _replaced(self, arrival: Arrival, quest: str) -> str:
+        """The quest that this file was before a person edited it in the queue; empty for most."""
+        carried = self._carried(arrival.path)
+        return arrival.sidecar.text("replaces") if carried == quest else carried
 
     def _sidecar_path(self, path: Path, sha256: str) -> Path:
         """Beside the file, or already in the queue when a crash parted the two."""
         beside = sidecar.path_of(path)
         if beside.exists() or beside.is_symlink():
             return beside
-        quest = lineage.quest_id(sha256)
-        stray = None if self._ledger.get(quest) else self._folders.stray_sidecar(quest)
-        return stray or beside
+        return self._folders.stray_sidecar(lineage.quest_id(sha256), self._is_known) or beside
+
+    def _is_known(self, quest: str) -> bool:
+        return self._ledger.get(quest) is not None
 
     # -- effects -----------------------------------------------------------------------------------------------
-    def _put_companions(self, arrival: Arrival, verdict: Verdict, target: Path, row: Mapping[str, Any]) -> None:
+    def _put_companions(self, arrival: Arrival, verdict: Verdict, target: Path, row: Mapping[str, Any],
+                        replaces: str) -> None:
         beside, report, rejected = companions(target)
-        self._folders.take_sidecar(arrival.sidecar_path, beside)
+        if not replaces:  # an edited file keeps its old sidecar until it carries its new name
+            self._folders.take_sidecar(arrival.sidecar_path, beside)
         said = dict(arrival.sidecar.values) | {
             "quest": row["id"], "name": arrival.name, "sha256": arrival.sha256, "source": row["source"],
-            "filed": row["state"],
+            "filed": row["state"], "replaces": replaces,
         }
         self._folders.write(beside, [sidecar.encode(said)])
         self._folders.write(report, _words(arrival, verdict))

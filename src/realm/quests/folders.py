@@ -104,13 +104,24 @@ class Folders:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._rename(source, target)
 
-    def stray_sidecar(self, quest: str) -> Path | None:
-        """A sidecar in the queue that carries this id and whose file has not arrived."""
-        return next((path for path, owner in self._companions() if owner.startswith(f"{quest}-")
-                     and path.name.endswith(sidecar.SUFFIX) and self.find(owner) is None), None)
+    def holds(self, path: Path) -> bool:
+        """Whether a path lies in a folder of the queue."""
+        return any(path.parent == self._workspace.queue(state) for state in QUEUE_STATES)
 
-    def gather(self, known: Callable[[str], bool]) -> None:
-        """Bring companions to their file. Those of no file and no known quest are leftovers of a cut move: removed."""
+    def stray_sidecar(self, digits: str, known: Callable[[str], bool]) -> Path | None:
+        """A sidecar in the queue for content that begins with these digits, whose file has not arrived."""
+        for path, owner in self._companions():
+            quest = stored_id(owner) or ""
+            if quest.startswith(digits) and path.name.endswith(sidecar.SUFFIX) and not known(quest):
+                return path if self.find(owner) is None else None
+        return None
+
+    def gather(self, keeps: Callable[[str], bool | None]) -> None:
+        """Bring companions to their file; remove leftovers of those that have none.
+
+        `keeps` says of a quest id whether its companions stay without it; None for an id that it never heard of:
+        then only the sidecar stays, for its file may still be on its way.
+        """
         for state in QUEUE_STATES:
             for name in _names(folder := self._workspace.queue(state)):
                 if name.startswith(".") and name.endswith(UNFINISHED):
@@ -119,8 +130,10 @@ class Folders:
             place = self.find(owner)
             if place is not None and place.path.parent != path.parent:
                 self._rename(path, place.path.with_name(path.name))
-            elif place is None and not known(stored_id(owner) or ""):
-                self.discard([path])
+            elif place is None:
+                keep = keeps(stored_id(owner) or "")
+                if keep is False or (keep is None and not path.name.endswith(sidecar.SUFFIX)):
+                    self.discard([path])
 
     def _companions(self) -> Iterator[tuple[Path, str]]:
         """Companion files that the queue wrote, with the name of the quest file that they belong to."""

@@ -83,9 +83,12 @@ class QuestLedger:
             yield connection
         self._effect(f"database {what} done")
 
-    def put(self, values: dict[str, Any], *facts: Fact) -> None:
-        """Insert a row, or replace the one of the same id."""
+    def put(self, values: dict[str, Any], *facts: Fact, replaces: str = "") -> None:
+        """Insert a row, or replace the one of the same id. `replaces` is a quest whose file became this one."""
         with self.write("put") as connection:
+            gone = {"state": "missing", "outcome": "changed",
+                    "reason": f"Its file was changed by hand; it is quest {values['id']} now."}
+            connection.execute(quest_table.update().where(quest_table.c.id == replaces).values(**gone))
             connection.execute(quest_table.delete().where(quest_table.c.id == values["id"]))
             connection.execute(quest_table.insert(), values)
             self._events.append_in(connection, *facts)

@@ -52,8 +52,7 @@ def is_quest_file(file_name: str) -> bool:
 
 def safe_stem(name: str) -> str:
     """Letters, digits, `_` and `-` of a file's name without its ending; never a path, never empty."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    text = re.split(r"[/\\]", unicodedata.normalize("NFC", text))[-1]
+    text = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     stem = re.sub(r"\.(jsonl|json|ndjson|txt)$", "", text, flags=re.IGNORECASE)
     stem = re.sub(r"[^\w-]+", "-", stem).strip("-")
     return stem.encode()[:_KEPT_BYTES].decode("utf-8", "ignore") or "quest"

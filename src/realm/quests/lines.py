@@ -62,9 +62,10 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise unusable(path, error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise unusable(path)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise unusable(path)
         yield file
 
 
@@ -89,10 +90,8 @@ def read_lines(file: BinaryIO, max_line_bytes: int) -> Iterator[Line]:
         number += 1
         size = len(data)
         if size > max_line_bytes and not data.endswith(b"\n"):
-            rest = _skip(file)
-            if rest:
-                yield Line(number, None, size + rest)
-                continue
+            yield Line(number, None, size + _skip(file))
+            continue
         if number == 1:
             data = data.removeprefix(BOM)
         yield Line(number, data.rstrip(b"\r\n"), size)

@@ -209,7 +209,11 @@ class QuestQueue:
             for row in self._ledger.in_states(*PRIORITIES, "active"):
                 if self._folders.find(row["stored"]) is None:
                     self._note_gone(row)
-            self._folders.gather(lambda quest: self._ledger.get(quest) is not None)
+            self._folders.gather(self._remembers)
+
+    def _remembers(self, quest_id: str) -> bool | None:
+        row = self._ledger.get(quest_id)
+        return None if row is None else row["outcome"] != "changed"
 
     # -- one file and its row ------------------------------------------------------------------------------------
     def _ready(self, place: Place) -> Place | None:
@@ -245,9 +249,7 @@ class QuestQueue:
     def _replaced(self, row: dict[str, Any], place: Place) -> Place | None:
         """The file was edited in the queue: other content is another quest."""
         filed = self._filing.file(self._filing.inspect(place.path), place.state, row["source"])
-        self._folders.discard(companions(place.path)[1:])  # what was said about the old content
-        reason = f"Its file was changed by hand; it is quest {filed['id']} now."
-        self._ledger.change(row["id"], row["state"], self._change("missing", outcome="changed", reason=reason))
+        self._folders.discard(companions(place.path))  # what was said about the old content
         return self._claimable(self._quest(filed))
 
     def _is_fit(self, row: dict[str, Any], place: Place) -> bool:
