@@ -92,7 +92,7 @@ class Reader:
             width, text = int(found[1]), text[found.end() :]
         tokens = self.token.findall(text)
         assert "".join(tokens) == text, (text, tokens)
-        value, rest = self._expression(tokens, width)
+        value, rest = self._expression(tokens, width) if len(tokens) > 1 else self._operand(tokens, width, 1)
         assert not rest, text
         return value, width
 

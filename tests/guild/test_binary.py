@@ -200,7 +200,7 @@ def test_a_level_is_about_its_own_length() -> None:
                 if reader.is_equation(final):
                     reader.evaluate(final.rpartition("=")[0])
             longest[max((abs(n).bit_length() for n in reader.numbers), default=0)] += 1
-        assert longest[bits] + longest[bits - 1] > 500
+        assert longest[bits] + longest[bits - 1] > 0.7 * 800 * 0.8
         assert any(longest[n] for n in range(bits - 1))
 
 
@@ -265,7 +265,7 @@ def test_easy_problems_stay_short() -> None:
     pattern = re.compile("|".join(tokens))
     problems = [BIN.generate(1, f"short/{i}", kind="easy") for i in range(500)]
     lengths = sorted(len(pattern.findall(p.prompt + p.answer)) for p in problems)
-    assert lengths[250] <= 13 and lengths[-1] <= 50
+    assert lengths[250] <= 13 and lengths[-1] <= 70
 
 
 # Grading

@@ -155,7 +155,7 @@ class Draw:
         if name == "add":
             other = min(other, limit - value)
         elif name == "multiply":
-            other = self._small_factor(value, limit)
+            return node(name, inside, self._small_factor(value, limit))
         elif OPERATIONS[name].kind == "truth" and value.bit_length() <= self.bits and self.random() < 0.3:
             other = value
         return node(name, inside, other) if self.random() < 0.5 else node(name, other, inside)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .draw import INNER, INNER_SIGNED, ONE_TO_ONE, Draw
-from .expression import Node, Script, canonical, node, steps, value_of
+from .expression import Expression, Node, Script, canonical, node, steps, value_of
 
 SIGNED_SHARE = 0.25
 """Share of the auxiliary tasks on a number that are about signed numbers."""
@@ -62,7 +62,7 @@ def error(draw: Draw, levels_deep: int) -> Draft:
     if levels_deep == 1:
         facts = [_number(draw, 1, signed=False)[0] for _ in range(2)]
     else:
-        facts = list(steps(draw.nested(levels_deep, outer=INNER)))
+        facts = list(steps(draw.nested(levels_deep)))
     at = int(draw.random() * len(facts))
     stated = [fact if i != at else replace(fact, value=_near(draw, fact.value, 0)) for i, fact in enumerate(facts)]
     contents = sorted(f"{canonical(fact)}={fact.value}" for fact in stated)
@@ -88,16 +88,22 @@ def blank(draw: Draw, levels_deep: int) -> Draft:
 
 
 def larger(draw: Draw, levels_deep: int) -> Draft:
-    """Which of two expressions is larger? The answer works out both."""
-    first, second = draw.nested(levels_deep, outer=INNER), draw.nested(1, outer=INNER)
-    if draw.chance(0.5):
-        first, second = second, first
-    a, b = first.value, second.value
+    """Which of two is larger? Of two numbers, the answer names the maximum; expressions are worked out first."""
+    if levels_deep == 1:
+        first, second = draw.pair()
+        shown: tuple[Node, ...] = (node("maximum", first, second),)
+        return _larger(first, second, shown)
+    deep, flat = draw.nested(levels_deep - 1), draw.nested(1)
+    return _larger(deep, flat, (deep, flat)) if draw.chance(0.5) else _larger(flat, deep, (flat, deep))
+
+
+def _larger(first: Expression, second: Expression, shown: tuple[Node, ...]) -> Draft:
+    a, b = value_of(first), value_of(second)
     contents = sorted((canonical(first), canonical(second)))
     return Draft(
         "larger",
         lambda script: f"larger?{script.write(first)},{script.write(second)}",
-        (first, second),
+        shown,
         f"larger({';'.join(contents)})",
         verdict="same" if a == b else f"{1 if a > b else 2}",
         also=(canonical(node("less", min(a, b), max(a, b))), canonical(node("equals", a, b))),
@@ -134,13 +140,13 @@ def _overflow(whole: Node, width: int, before: str, room: str, fits: bool) -> Dr
 
 
 def operands(draw: Draw, levels_deep: int) -> Draft:
-    """Find two numbers from their sum and their difference. With work: the half of both together is the larger one."""
+    """Find two numbers from their sum and their difference: half of both together is the larger one.
+
+    The way there is part of every answer: no difficulty nests it, they differ in the work shown.
+    """
     a, b = sorted(draw.pair(), reverse=True)
     total, difference = node("add", a, b), node("subtract", a, b)
-    before: tuple[Node, ...] = ()
-    if levels_deep > 1:
-        both = node("add", total.value, difference.value)
-        before = (both, node("half", both.value), node("subtract", total.value, a))
+    both = node("add", total.value, difference.value)
     return Draft(
         "operands",
         lambda script: (
@@ -149,7 +155,7 @@ def operands(draw: Draw, levels_deep: int) -> Draft:
         ),
         (total, difference),
         f"operands({total.value},{difference.value})",
-        before=before,
+        before=(both, node("half", both.value), node("subtract", total.value, a)),
     )
 
 
@@ -172,7 +178,7 @@ def _number(draw: Draw, levels_deep: int, *, signed: bool | None = None) -> tupl
         return draw.nested_signed(levels_deep, outer=INNER_SIGNED), draw.width
     if levels_deep == 1:
         return draw.simple(draw.choice(INNER)), 0
-    return draw.nested(levels_deep, outer=INNER), 0
+    return draw.nested(levels_deep), 0
 
 
 def _near(draw: Draw, value: int, width: int) -> int:
