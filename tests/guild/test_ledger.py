@@ -133,6 +133,15 @@ def test_pages_and_history(ledger: GuildLedger) -> None:
     assert {level: [e.step for e in points] for level, points in history.items()} == {1: [8, 9, 10], 2: [8, 9, 10]}
 
 
+def test_personal_bests_outlive_the_loss_of_a_level(ledger: GuildLedger) -> None:
+    assert (ledger.bests(KEY).levels, ledger.bests(KEY).examination) == ({}, None)
+    for step in range(1, 10):
+        ledger.record([exam(1, step, 80 + step if step <= 3 else 50), exam(2, step, 99, role="panel")])
+    bests = ledger.bests(KEY)
+    assert bests.levels == {"bin": 1} and ledger.levels(KEY) == {"bin": 0}
+    assert bests.examination is not None and bests.examination.accuracy == 0.83
+
+
 # -- going back --------------------------------------------------------------------------------------------------
 def test_rewinding_undoes_what_lies_beyond(ledger: GuildLedger, events: Events) -> None:
     for step in range(1, 7):
@@ -183,7 +192,7 @@ operations = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(operations)
 def test_levels_are_always_what_the_stored_examinations_lead_to(history: list[object]) -> None:
     """Sittings in any order, repeated, split, with rewinds between them: ledger, facts and rule always agree."""

@@ -24,6 +24,7 @@ from realm.guild.progression import Change, Examination, SkillState, apply, fold
 from realm.guild.strain import Advice
 from realm.guild.tables import (
     COUNTED,
+    Bests,
     Campaign,
     CampaignState,
     Practice,
@@ -240,6 +241,21 @@ class GuildLedger:
         """The skill's floor of strain: the lowest validation loss at which a level was mastered; 0 before."""
         gains = [t.val_loss for t in self.transitions(key, skill) if t.kind == "gained" and t.val_loss is not None]
         return min(gains, default=0.0)
+
+    def bests(self, key: CampaignKey) -> Bests:
+        """Personal bests of the campaign as it stands; a level that was lost again still counts."""
+        table = examination_table
+        share = table.c.correct * 1.0 / table.c.n
+        query = select(table).where(of(table, key), table.c.role == "frontier", table.c.n > 0)
+        with self._db.read() as connection:
+            row = connection.execute(query.order_by(share.desc(), table.c.step).limit(1)).one_or_none()
+        highest: dict[str, int] = {}
+        mastered: dict[str, frozenset[int]] = {}
+        for t in self.transitions(key):
+            held = mastered.get(t.skill, frozenset())
+            mastered[t.skill] = held | {t.level} if t.kind == "gained" else held - {t.level}
+            highest[t.skill] = max(highest.get(t.skill, 0), SkillState(mastered[t.skill]).level)
+        return Bests(highest, None if row is None else as_examination(row))
 
     # -- primitives ------------------------------------------------------------------------------------------
     def primitives(self, key: CampaignKey, skill: str, level: int | None = None) -> list[PrimitiveAccuracy]:

@@ -118,6 +118,14 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Bests:
+    """The highest level of each skill, and the best examination of a frontier level."""
+
+    levels: Mapping[str, int]
+    examination: Examination | None
+
+
+@dataclass(frozen=True, slots=True)
 class PrimitiveAccuracy:
     """How well one primitive goes, with what that rests on."""
 
