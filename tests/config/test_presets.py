@@ -67,6 +67,14 @@ def test_what_nobody_says_suits_the_hardware() -> None:
     assert not used.bf16
 
 
+def test_a_heros_usual_values_are_fitted_and_what_is_asked_is_not() -> None:
+    text = 'hero = "FLO"\nhardware = "mac-mps"\nlora = "minimal"\n'  # FLO: bf16 and gradient checkpointing
+    used = preset_spec(with_preset(text), "mine", versions={}).hyperparameters
+    assert (used.bf16, used.gradient_checkpointing, used.learning_rate) == (False, False, 1e-4)
+    with pytest.raises(ConfigError, match="bfloat16"):
+        preset_spec(with_preset(text + "bf16 = true\n"), "mine", versions={})
+
+
 def test_the_context_window_is_a_limit() -> None:
     with pytest.raises(ConfigError, match="sequence length 4096 is more than hatchling reads: 2048"):
         preset_spec(with_preset('hero = "hatchling"\nsequence_length = 4096\n'), "mine", versions={})

@@ -89,28 +89,33 @@ def _merge(settings: RealmSettings, name: str, preset: PresetSettings) -> RunSpe
 def _hyperparameters(
     settings: RealmSettings, hero: str, preset: PresetSettings, hardware: HardwareProfile | None
 ) -> Hyperparameters:
-    """Later wins: what suits the hardware, set `default`, the hero's own, [training], the preset's set, the preset."""
+    """Later wins: set `default`, the hero's own (fitted to the hardware), [training], the preset's set, the preset."""
+    profile = settings.heroes[hero]
+    usual = {**settings.hyperparameters.get("default", {}), **profile.training_defaults}
     return resolve_hyperparameters(
-        _fitting(settings.heroes[hero], hardware),
-        settings.hyperparameters.get("default", {}),
-        settings.heroes[hero].training_defaults,
+        usual,
+        _fitted(resolve_hyperparameters(usual), usual, profile, hardware),
         settings.training,
         settings.hyperparameters[preset.hyperparameters] if preset.hyperparameters != "default" else {},
         _only(Hyperparameters, preset.overrides),
     )
 
 
-def _fitting(profile: HeroProfile, hardware: HardwareProfile | None) -> dict[str, Any]:
-    """What suits the hero and the hardware where nobody says otherwise."""
-    usual = Hyperparameters()
+def _fitted(
+    usual: Hyperparameters, said: Mapping[str, Any], profile: HeroProfile, hardware: HardwareProfile | None
+) -> dict[str, Any]:
+    """A hero's usual values brought within limits: only what a person asks of this hardware can be too much for it."""
     if hardware is None:
         return {"max_length": min(usual.max_length, profile.context_window)}
-    return {
+    fitted: dict[str, Any] = {
         "max_length": min(usual.max_length, profile.context_window, hardware.max_sequence_length),
         "per_device_train_batch_size": min(usual.per_device_train_batch_size, hardware.max_batch_size),
-        "gradient_accumulation_steps": hardware.recommended_gradient_accumulation,
-        "bf16": hardware.supports_bf16 and hardware.device == "cuda",
+        "bf16": hardware.supports_bf16 and (usual.bf16 or ("bf16" not in said and hardware.device == "cuda")),
+        "gradient_checkpointing": usual.gradient_checkpointing and hardware.supports_gradient_checkpointing,
     }
+    if "gradient_accumulation_steps" not in said:
+        fitted["gradient_accumulation_steps"] = hardware.recommended_gradient_accumulation
+    return fitted
 
 
 def _adapter(settings: RealmSettings, name: str, preset: PresetSettings) -> AdapterSettings | None:

@@ -179,14 +179,13 @@ class CurriculumSettings(Settings):
     """Training-side minus held-out accuracy from which practice widens."""
     training_problems: int = Field(50, ge=0)
     """Fresh training-side problems asked beside the frontier's examination, for the memorisation gap."""
-    frontier_weight: float = Field(1.0, gt=0)
-    """Weight of the frontier level in practice."""
-    above_weight: float = Field(1.0, ge=0)
-    """Weight of the first level above the frontier."""
-    above_decay: float = Field(1.0, gt=0, le=1)
-    """Each further level above weighs this much of the one before it."""
-    below_weight: float = Field(0.3, ge=0)
-    """Weight of the level below the frontier."""
+    level_weights: tuple[Annotated[float, Field(ge=0)], ...] = Field((0.3, 0.25, 0.25, 0.2), min_length=1)
+    """Weights in practice of the frontier and of the levels above it; the last one also stands for all further up."""
+    below_weight: float = Field(0.1, ge=0)
+    """Weight of the level below the frontier, beside those."""
+    kind_weights: dict[str, Annotated[float, Field(ge=0)]] = {"easy": 1.0, "medium": 0.5, "hard": 0.2, "expert": 0.15}
+    """Practice takes a kind of problem so many times as often as the level's own mix does (not named: 1). Short answers
+    teach most per token; examinations keep the full mix."""
     review_levels: int = Field(6, ge=1)
     """Mastered levels that one practice quest reviews; sampled when there are more."""
     repair_share: float = Field(0.25, ge=0, lt=1)
