@@ -68,8 +68,20 @@ def hero(name: str, profile: HeroProfile, campaign: str, state: str, recent: Seq
     return Hero(
         name=profile.display_name or name, title=profile.title, about=profile.about, campaign=campaign, mood=state,
         level=level, steps=steps, level_fraction=rest / STEPS_PER_HERO_LEVEL,
-        steps_to_next=STEPS_PER_HERO_LEVEL - rest, stats=stats(recent, record), best=record.best,
+        steps_to_next=STEPS_PER_HERO_LEVEL - rest, stats=stats(recent, record), words=words(level, profile),
+        best=record.best,
     )  # fmt: skip
+
+
+def words(level: int, profile: HeroProfile) -> list[Stat]:
+    """The definitions of what stands beside the numbers."""
+    return [
+        Stat("level", "thousands of steps", "crown", count(level),
+             "A level of the hero for every thousand optimizer steps. It says how long it has trained, not how well: "
+             "that is what the levels of its skills say.", "XP // 1000"),
+        Stat("title", "title", "banner", profile.title, profile.about or "A few words from the hero's own profile.",
+             "heroes.NAME.title, the field of the profile"),
+    ]  # fmt: skip
 
 
 def stats(recent: Sequence[StepMetrics], record: Record) -> list[Stat]:

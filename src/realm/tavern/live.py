@@ -81,6 +81,7 @@ class Live:
         self._listeners: set[Listener] = set()
         self._somebody = asyncio.Event()
         self._stopped = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._sent: dict[Topic, dict[str, str]] = {}
         self._fact = 0
         self._step = 0
@@ -88,6 +89,7 @@ class Live:
 
     async def run(self) -> None:
         """Tail until cancelled; sleeps for as long as nobody listens."""
+        self._loop = asyncio.get_running_loop()
         while not self._stopped:
             if not self._listeners:
                 self._somebody.clear()
@@ -101,8 +103,12 @@ class Live:
             await asyncio.sleep(TICK_SECONDS)
 
     def stop(self) -> None:
-        """End every stream, so that the server can end; pages reconnect to the next one."""
+        """End every stream, so that the server can end; pages reconnect to the next one. Safe from any thread."""
         self._stopped = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
         self._somebody.set()
         for listener in self._listeners:
             listener.offer(None)
@@ -113,7 +119,7 @@ class Live:
             newest, snapshot = await asyncio.to_thread(self._snapshot, topic, last_seen)
             for event in snapshot:
                 yield event
-            while (event_or_end := await listener.queue.get()) is not None:
+            while not self._stopped and (event_or_end := await listener.queue.get()) is not None:
                 if event_or_end.id is None or event_or_end.id > newest:
                     yield event_or_end
 

@@ -34,6 +34,8 @@ class Hero:
     """0..1 of the way to the next level."""
     steps_to_next: int
     stats: Sequence[Stat]
+    words: Sequence[Stat] = ()
+    """What else opens its definition: level and title."""
     best: str = ""
     """The best checkpoint in words, empty before there is one."""
 
@@ -157,6 +159,8 @@ class Skill:
     exam: Exam | None
     """Newest examination of the frontier level."""
     wide_gap: float = 0.15
+    weakest: Sequence[Primitive] = ()
+    """The primitives that go worst, worst first."""
     rungs: Sequence[Rung] = ()
     primitives: Sequence[Primitive] = ()
     practice: Practice | None = None

@@ -14,6 +14,7 @@ from realm.guild.tables import Transition
 from realm.records import CampaignKey
 from realm.tavern.shown import Exam, MixPart, Practice, Primitive, Rung, Skill
 
+SHOWN_WEAKEST = 3
 CHART_LEVELS = 7
 """Lines that one chart can hold and still be read."""
 
@@ -52,6 +53,8 @@ class SkillReader:
         newest = {level: taken[-1] for level, taken in self._ledger.history(self._key, name).items()}
         levels = len(spec.levels)
         frontier = min(state.frontier, levels)
+        primitives = [Primitive(p.name.replace("_", " "), p.n, p.accuracy, *p.interval)
+                      for p in self._ledger.primitives(self._key, name)]  # fmt: skip
         return Skill(
             id=name, name=spec.name, about=spec.description, level=state.level, levels=levels, frontier=frontier,
             passes=min(len(state.passes), self._rule.consecutive), needed=self._rule.consecutive,
@@ -59,8 +62,7 @@ class SkillReader:
             exam=exam(newest[frontier]) if frontier in newest else None,
             rungs=[Rung(n, rung_state(n, state), exam(newest[n]) if n in newest else None)
                    for n in range(1, levels + 1)],
-            primitives=[Primitive(p.name.replace("_", " "), p.n, p.accuracy, *p.interval)
-                        for p in self._ledger.primitives(self._key, name)],
+            primitives=primitives, weakest=sorted(primitives, key=lambda p: p.accuracy)[:SHOWN_WEAKEST],
             practice=self._practice(name, practices),
         )  # fmt: skip
 

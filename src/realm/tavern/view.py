@@ -11,7 +11,7 @@ from typing import Any
 from realm.config.layers import resolve_hero
 from realm.config.schema import RealmSettings
 from realm.db import Database
-from realm.events import BlockerCleared, BlockerRaised, Events, Recorded, ServiceGaveUp, ServiceStarted
+from realm.events import KINDS, BlockerCleared, BlockerRaised, Events, Recorded, ServiceGaveUp, ServiceStarted
 from realm.guild.ledger import GuildLedger
 from realm.quests.queue import QuestQueue
 from realm.records import CampaignKey, StepMetrics
@@ -31,6 +31,8 @@ RECENT_STEPS = 400
 LOG_LINES = 40
 CHART_POINTS = 700
 LIVE_STEPS_PER_ROW = 8
+LOG_KINDS = sorted(set(KINDS) - {"quest_received"})
+"""An arrival is followed at once by its result, which says more."""
 SKILL_KINDS = ("examination_taken", "level_gained", "level_lost", "practice_planned")
 BLOCKER_KINDS = ("blocker_raised", "blocker_cleared", "service_gave_up", "service_started")
 
@@ -146,7 +148,7 @@ class View:
     def _log(self, skin: Skin) -> list[LogLine]:
         return [
             LogLine(r.id, r.time, r.kind, icon(r.kind), tone(r.kind), skin.sentence(r))
-            for r in self._events.newest(LOG_LINES)
+            for r in self._events.newest(LOG_LINES, kinds=LOG_KINDS)
         ]
 
     def _blockers(self, state: str) -> Iterator[Blocker]:

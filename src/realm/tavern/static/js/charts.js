@@ -113,11 +113,11 @@ class LossChart extends Chart {
     const teal = ink("teal");
     const fill = uPlot.rangeNum;
     const y = this.log
-      ? { distr: 3, range: (_u, low, high) => [Math.max(low * 0.85, 1e-5), high * 1.15] }
+      ? { distr: 3, range: (_u, low, high) => (low > 0 ? [Math.max(low * 0.85, 1e-6), high * 1.15] : [1e-3, 1]) }
       : { range: (_u, _low, high) => fill(0, high, 0.1, true) };
     this.make({
       scales: { x: { time: false }, y },
-      axes: this.axes({ x: { values: (_u, v) => v.map((s) => figure(s)) }, y: { values: (_u, v) => v.map((s) => (s == null ? "" : String(+s.toPrecision(3)))), filter: this.log ? sparse : undefined } }),
+      axes: this.axes({ x: { values: (_u, v) => v.map((s) => figure(s)) }, y: { values: (_u, v) => v.map((s) => (s == null ? "" : String(+s.toPrecision(3)))), ...(this.log ? { splits: decades, filter: (_u, splits) => splits } : {}) } }),
       series: [
         {},
         { stroke: ember, width: 1.8, points: { show: false } },
@@ -138,8 +138,23 @@ class LossChart extends Chart {
   }
 }
 
-// On a logarithmic axis label the 1, 2 and 5 of each decade only.
-const sparse = (_u, splits) => splits.map((v) => (v != null && [1, 2, 5].some((m) => Math.abs(v / 10 ** Math.floor(Math.log10(v) + 1e-9) - m) < 0.001) ? v : null));
+// Lines at 1, 2 and 5 of each decade, or at all nine where few of those are in view. uPlot's own ticks begin at the
+// scale's lowest value, whatever it is, and never end when rounding takes a step of theirs to 0.
+function decades(_u, _axis, low, high) {
+  const few = marks([1, 2, 5], low, high);
+  return few.length > 2 ? few : marks([1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], low, high);
+}
+
+function marks(digits, low, high) {
+  const found = [];
+  for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.log10(high); exponent++) {
+    for (const digit of digits) {
+      const value = Number(`${digit}e${exponent}`);
+      if (value >= low && value <= high) found.push(value);
+    }
+  }
+  return found;
+}
 const lastPoint = (u, seriesIndex) => {
   const column = u.data[seriesIndex];
   for (let i = column.length - 1; i >= 0; i--) if (column[i] != null) return [i];
