@@ -130,7 +130,7 @@ def test_tokens_are_counted_on_a_sample_and_examples_shown(tmp_path: Path) -> No
     assert 0.1 < tokens.trained_share < 0.2
     assert 17_000 < tokens.total_estimate < 21_000
     assert report.shown[0] == (("p" * 9, False), ("c", True)) and len(report.shown) == 3
-    assert "ppppppppp>>c<<" in report.words()
+    assert "ppppppppp⟦c⟧" in report.words()
 
 
 def test_without_a_tokenizer_examples_are_shown_as_written(tmp_path: Path) -> None:

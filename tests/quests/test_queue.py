@@ -274,3 +274,24 @@ def test_a_sidecar_says_what_a_file_wants(queue: QuestQueue, drop: Write) -> Non
     drop("r.jsonl.meta.json", b"not json")
     quest = queue.add(path)
     assert quest.state == "normal" and "not valid JSON" in quest.report_path.read_text()
+
+
+def test_one_quest_may_be_claimed_by_its_id(queue: QuestQueue, drop: Write) -> None:
+    queue.add(drop("a.jsonl"), "high")
+    wanted = queue.add(drop("b.jsonl"), "low")
+    claimed = queue.claim(wanted.id)
+    assert claimed is not None and claimed.id == wanted.id
+    assert queue.claim("nothing") is None
+
+
+def test_old_practice_is_swept_but_no_file_of_a_person(queue: QuestQueue, drop: Write) -> None:
+    for name in ("p1", "p2", "p3", "mine"):
+        queue.add(drop(f"{name}.jsonl"), source="person" if name == "mine" else "practice")
+    while quest := queue.claim():
+        queue.complete(quest, f"run-{quest.id}", 1, KEY)
+    assert len(queue.sweep_practice(keep=1)) == 2
+    left = queue.list("recently_completed")
+    assert sorted(q.source for q in left) == ["person", "practice"]
+    queue.recover()
+    assert queue.completed(KEY) == 4
+    assert queue.add(drop("again.jsonl", rows(tag="p1.jsonl"))).outcome == "duplicate"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from realm.errors import QuestError
 from realm.quests import sidecar
 from realm.quests.lineage import is_quest_file, stored_id
 from realm.workspace import PRIORITIES, QUEUE_STATES, Workspace
@@ -77,10 +78,13 @@ class Folders:
                 self._rename(old, new)
 
     def bring(self, source: Path, target: Path) -> None:
-        """Rename a quest's file alone: its companions are at the target already."""
+        """Rename a quest's file alone: its companions are at the target already. Raises QuestError if it is gone."""
         if source != target:
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._rename(source, target)
+            try:
+                self._rename(source, target)
+            except FileNotFoundError as error:
+                raise QuestError(f"There is no file {source.name!r} any more.", hint="Somebody moved it.") from error
 
     def write(self, path: Path, chunks: Iterable[bytes]) -> None:
         """Put a whole file in place at once."""

@@ -64,10 +64,12 @@ class QuestQueue:
             return self._quest(self._filing.file(arrival, priority and _priority(priority), source))
 
     # -- training ----------------------------------------------------------------------------------------------
-    def claim(self) -> Quest | None:
-        """Move the next quest into active/: highest priority first, oldest first. None when nothing waits."""
+    def claim(self, quest_id: str | None = None) -> Quest | None:
+        """Move the next quest (or that one) into active/: highest priority first, then oldest. None when none waits."""
         with self._lock:
             for place in self._waiting():
+                if quest_id is not None and place.id != quest_id:
+                    continue
                 ready = self._ready(place)
                 if ready is not None and (quest := self._start(ready)) is not None:
                     return quest
@@ -172,6 +174,17 @@ class QuestQueue:
             self._take_from(place, _priority(priority))
             self._follow(row)
             return self.get(quest_id)
+
+    def sweep_practice(self, keep: int) -> list[str]:
+        """Remove the files of completed practice but the newest `keep`: their sidecars' seeds make them again.
+
+        The ledger keeps their rows. Files of a person are never removed. Returns the ids.
+        """
+        with self._lock:
+            practice = [q for q in self.list("recently_completed") if q.source == "practice" and q.sha256]
+            for quest in practice[keep:]:
+                self._folders.discard([quest.path, *companions(quest.path)])
+        return [quest.id for quest in practice[keep:]]
 
     # -- looking (writes nothing) --------------------------------------------------------------------------------
     def list(self, state: str | None = None, limit: int | None = None) -> Sequence[Quest]:

@@ -116,9 +116,9 @@ def _problems(report: Report) -> list[str]:
 def _examples(report: Report) -> list[str]:
     if not report.shown:
         return []
-    lines = ["", "The first examples as trained; the loss falls on what stands between >> and <<."]
+    lines = ["", "The first examples as trained; the loss falls on what stands between ⟦ and ⟧."]
     for number, segments in enumerate(report.shown, 1):
-        text = "".join(f">>{text}<<" if trained else text for text, trained in segments)
+        text = "".join(f"⟦{text}⟧" if trained else text for text, trained in segments)
         lines += [f"--- example {number}", text]
     return lines
 
