@@ -9,9 +9,9 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from http.cookies import SimpleCookie
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI, Request
@@ -21,7 +21,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realm import __version__
-from realm.config.schema import ServiceSettings
 from realm.errors import DiskFull, RealmError, UsageError, WorkspaceLocked
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -36,6 +35,18 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 
+
+class Listening(Protocol):
+    """What the guard must know of the settings: where a service listens and who may talk to it."""
+
+    @property
+    def bind(self) -> str: ...
+    @property
+    def allowed_hosts(self) -> Sequence[str]: ...
+    @property
+    def token(self) -> str: ...
+
+
 Check = Callable[[], Awaitable[str | None]]
 """Answers None when ready, otherwise one sentence."""
 
@@ -43,7 +54,7 @@ Check = Callable[[], Awaitable[str | None]]
 def make_app(
     title: str,
     *,
-    settings: ServiceSettings,
+    settings: Listening,
     ready: Check | None = None,
     max_body_bytes: int = 10_000_000,
     large_paths: Iterable[str] = (),
@@ -128,9 +139,7 @@ def _unforeseen(_request: Request, error: Exception) -> JSONResponse:
 class Guard:
     """ASGI middleware that refuses what no page of ours would send."""
 
-    def __init__(
-        self, app: ASGIApp, settings: ServiceSettings, max_body_bytes: int, large_paths: frozenset[str]
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: Listening, max_body_bytes: int, large_paths: frozenset[str]) -> None:
         self.app = app
         self.hosts = LOOPBACK_NAMES | {settings.bind, *settings.allowed_hosts}
         self.any_host = not is_loopback(settings.bind) and not settings.allowed_hosts

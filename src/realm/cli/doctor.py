@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from realm.cli.context import find_workspace, print_json
-from realm.config.hardware import detect
+from realm.config.hardware import Machine, detect, suggest
 from realm.config.layers import load
 from realm.errors import ConfigError, PortTaken, WorkspaceError
 from realm.weaver.supervisor import require_port
@@ -60,8 +60,14 @@ def _machine() -> Iterator[Finding]:
         f"missing: {', '.join(missing)}" if missing else "installed",
         "Install them: pip install 'realm[train]'" if missing else "",
     )
-    hardware = detect()
-    yield Finding("hardware", "ok", f"{hardware.summary}; suggested profile: {hardware.profile}")
+    machine = detect()
+    profile = suggest(machine, load().hardware)
+    yield Finding("hardware", "ok", f"{_summary(machine)}; suggested profile: {profile or 'none'}")
+
+
+def _summary(machine: Machine) -> str:
+    cards = ", ".join(f"{gpu.name} ({gpu.memory_gb:.0f} GB)" for gpu in machine.gpus) or "no GPU"
+    return f"{machine.cores} cores, {machine.memory_gb:.0f} GB, {cards}"
 
 
 def _workspace() -> Iterator[Finding]:
