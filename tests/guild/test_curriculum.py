@@ -56,6 +56,13 @@ def test_practice_holds_the_level_below_and_review() -> None:
     assert mix.shares["bin", 3] > mix.shares["bin", 2] == pytest.approx(0.2 / 3)
 
 
+def test_the_weights_are_those_of_the_settings() -> None:
+    assert list(mixed(at(0)).shares.values()) == pytest.approx([0.3, 0.25, 0.25, 0.2])
+    narrow = CurriculumSettings(levels_above=3, level_weights=(3.0, 1.0))
+    assert list(mixed(at(0), settings=narrow).shares.values()) == pytest.approx([1 / 2, 1 / 6, 1 / 6, 1 / 6])
+    assert mixed(at(0)).kind_weights == SETTINGS.kind_weights
+
+
 def test_a_wide_gap_widens_and_says_so() -> None:
     wide = mixed(at(0, gap=0.4))
     assert above(wide, 1) > above(mixed(at(0, gap=0.1)), 1)
@@ -117,6 +124,6 @@ def test_a_plan_needs_a_skill() -> None:
 
 
 def test_the_leading_cell_and_the_wire() -> None:
-    mix = mixed(at(0, priority=1.0), settings=CurriculumSettings(levels_above=1, above_weight=0.5))
+    mix = mixed(at(0, priority=1.0), settings=CurriculumSettings(levels_above=1, level_weights=(1.0, 0.5)))
     assert mix.leading == ("bin", 1)
     assert mix.as_json() == {"bin/1": 0.666667, "bin/2": 0.333333}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tiny_skills import tiny_engine
 
 from realm.guild.curriculum import Mix
+from realm.guild.engine import SkillEngine
 from realm.guild.practice import allocate, draw, write
 from realm.guild.skill import side_of
 
@@ -60,6 +61,17 @@ def test_weak_primitives_are_practised_more() -> None:
     assert count[0] == pytest.approx(80, abs=30)
     assert count[1] == pytest.approx(80 + 64, abs=30)
     assert len(repair) == 400
+
+
+def test_kinds_are_weighed_against_the_levels_own_mix() -> None:
+    shares, engine = {("bin", 1): 1.0}, SkillEngine()
+    own = engine.get("bin").mix(1)
+    plain = Counter(p.meta["difficulty"] for p in draw(Mix(shares, ""), engine, 200, "s"))
+    assert plain == {kind: share * 200 for kind, share in own.items()}
+    weighed = Mix(shares, "", kind_weights={"easy": 2.0, "expert": 0.0})
+    some = Counter(p.meta["difficulty"] for p in draw(weighed, engine, 200, "s"))
+    assert some["expert"] == 0
+    assert some["easy"] / some["medium"] == pytest.approx(2 * own["easy"] / own["medium"], rel=0.1)
 
 
 def test_a_weak_primitive_that_a_level_lacks_is_no_trouble() -> None:

@@ -179,7 +179,7 @@ class CurriculumSettings(Settings):
     """Training-side minus held-out accuracy from which practice widens."""
     training_problems: int = Field(50, ge=0)
     """Fresh training-side problems asked beside the frontier's examination, for the memorisation gap."""
-    level_weights: tuple[Annotated[float, Field(ge=0)], ...] = Field((0.3, 0.25, 0.25, 0.2), min_length=1)
+    level_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.3, 0.25, 0.25, 0.2), min_length=1)
     """Weights in practice of the frontier and of the levels above it; the last one also stands for all further up."""
     below_weight: float = Field(0.1, ge=0)
     """Weight of the level below the frontier, beside those."""

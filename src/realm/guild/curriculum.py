@@ -59,6 +59,8 @@ class Mix:
     """Skill -> primitives of which practice takes more."""
     primitive_share: float = 0.0
     """Share of each cell's problems that is picked for them."""
+    kind_weights: Mapping[str, float] = field(default_factory=dict)
+    """Kind of problem -> how many times as often as in the level's own mix; 1 for those not named."""
 
     @property
     def leading(self) -> Cell:
@@ -86,7 +88,7 @@ def plan(view: View, settings: CurriculumSettings, seed: str) -> Mix:
         shares |= {(skill.skill, level): share * weight for level, share in sorted(cells.items())}
         reasons.append(f"{skill.skill} ({weight:.0%}): {why}" if len(active) > 1 else f"{skill.skill}: {why}")
     weak = {s.skill: s.weak[: settings.weak_primitives] for s in active if s.weak and settings.weak_primitives}
-    return Mix(shares, " ".join(reasons), weak, settings.primitive_share if weak else 0.0)
+    return Mix(shares, " ".join(reasons), weak, settings.primitive_share if weak else 0.0, settings.kind_weights)
 
 
 def _skill_shares(
@@ -120,13 +122,13 @@ def _ahead(view: SkillView, settings: CurriculumSettings) -> tuple[dict[int, flo
     """Weights of the frontier, the levels above it and the one below."""
     if view.frontier is None:
         return {}, "all levels are mastered; practice keeps them."
-    reach, above, below = settings.levels_above, settings.above_weight, settings.below_weight
+    reach, above, below = settings.levels_above, 1.0, settings.below_weight
     why = []
     if _is_wide(view.gap, settings):
-        reach, above = reach + WIDER_BY, above * 2
+        reach, above = reach + WIDER_BY, 2.0
         why.append(f"training-side accuracy is {view.gap:.2f} above held-out, so practice widens")
     elif view.advice == "back_off":
-        reach, above, below = (reach + 1) // 2, above / 2, below * 2
+        reach, above, below = (reach + 1) // 2, 0.5, below * 2
         why.append("strain is in overload and does not fall, so practice backs off")
     if view.advice == "level_up":
         reach += 1
@@ -134,12 +136,17 @@ def _ahead(view: SkillView, settings: CurriculumSettings) -> tuple[dict[int, flo
     elif view.advice == "continue":
         why.append("strain advises to continue")
     top = min(view.frontier + reach, view.levels)
-    weights = {view.frontier: settings.frontier_weight}
-    weights |= {n: above * settings.above_decay ** (n - view.frontier - 1) for n in range(view.frontier + 1, top + 1)}
+    weights = {n: _weight(n - view.frontier, settings) * above for n in range(view.frontier + 1, top + 1)}
+    weights[view.frontier] = _weight(0, settings)
     if view.frontier > 1:
         weights[view.frontier - 1] = below
     span = f"frontier level {view.frontier}" + (f" with levels up to {top}" if top > view.frontier else "")
     return weights, "; ".join([span, *why]) + "."
+
+
+def _weight(distance: int, settings: CurriculumSettings) -> float:
+    """The weight of a level so far above the frontier."""
+    return settings.level_weights[min(distance, len(settings.level_weights) - 1)]
 
 
 def _is_wide(gap: float | None, settings: CurriculumSettings) -> bool:

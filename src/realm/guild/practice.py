@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from realm import __version__
-from realm.guild.curriculum import Cell, Mix
+from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
 from realm.guild.skill import Problem
 
+Key = TypeVar("Key", bound=Hashable)
 POOL = 4
 """Problems drawn for each one that is picked for a weak primitive."""
 
@@ -39,17 +40,17 @@ def draw(mix: Mix, engine: SkillEngine, count: int, seed: str) -> list[Problem]:
     for (skill, level), cell_count in allocate(mix.shares, count).items():
         picked = _picked(mix, engine, skill, level, cell_count, seed)
         problems += picked
-        problems += engine.generate_batch(skill, level, cell_count - len(picked), seed)
+        problems += _batch(mix, engine, skill, level, cell_count - len(picked), seed)
     Random(f"{seed}/order").shuffle(problems)
     return problems
 
 
-def allocate(shares: Mapping[Cell, float], count: int) -> dict[Cell, int]:
-    """Whole numbers that sum to `count`, by largest remainder; ties go to the first."""
-    counts = {cell: int(share * count) for cell, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda cell: counts[cell] - shares[cell] * count)
-    for cell in by_remainder[: count - sum(counts.values())]:
-        counts[cell] += 1
+def allocate(shares: Mapping[Key, float], count: int) -> dict[Key, int]:
+    """Whole numbers that sum to `count`, by largest remainder; ties go to the first. The shares sum to 1."""
+    counts = {key: int(share * count) for key, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda key: counts[key] - shares[key] * count)
+    for key in by_remainder[: count - sum(counts.values())]:
+        counts[key] += 1
     return counts
 
 
@@ -57,8 +58,23 @@ def _picked(mix: Mix, engine: SkillEngine, skill: str, level: int, count: int, s
     """Problems that exercise a weak primitive, as many as their share asks for and a pool of them holds."""
     weak = set(mix.weak.get(skill, ()))
     wanted = round(mix.primitive_share * count) if weak else 0
-    pool = engine.generate_batch(skill, level, wanted * POOL, f"{seed}/weak")
+    pool = _batch(mix, engine, skill, level, wanted * POOL, f"{seed}/weak")
+    Random(f"{seed}/weak/order").shuffle(pool)
     return [problem for problem in pool if weak.intersection(problem.primitives)][:wanted]
+
+
+def _batch(mix: Mix, engine: SkillEngine, skill: str, level: int, count: int, seed: str) -> list[Problem]:
+    """Training-side problems of a level, its kinds in the shares of the level's own mix times their weights."""
+    maker = engine.get(skill)
+    weights = {kind: share * mix.kind_weights.get(kind, 1.0) for kind, share in maker.mix(level).items()}
+    whole = sum(weights.values())
+    if whole == 0:
+        return engine.generate_batch(skill, level, count, seed)
+    counts = allocate({kind: weight / whole for kind, weight in weights.items()}, count)
+    return [
+        maker.generate(level, f"{skill}/{level}/{seed}/{kind}/{place}", kind=kind)
+        for kind, kind_count in counts.items() for place in range(kind_count)
+    ]
 
 
 def _row(problem: Problem) -> str:
@@ -77,6 +93,7 @@ def _sidecar(mix: Mix, rows: int, seed: str, priority: str) -> dict[str, Any]:
         "skill": skill, "level": level, "priority": priority, "reason": mix.reason,
         "parameters": {
             "rows": rows, "seed": seed, "mix": mix.as_json(), "primitive_share": mix.primitive_share,
+            "kind_weights": dict(mix.kind_weights),
             "weak_primitives": {name: list(weak) for name, weak in mix.weak.items()},
         },
     }
