@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from realm.config.schema import RetentionSettings
 from realm.db import Database, metadata
@@ -16,6 +17,8 @@ from realm.vault.ledger import CheckpointLedger
 from realm.vault.manifest import ManifestFacts
 from realm.workspace import Workspace
 
+settings.register_profile("busy-machine", deadline=None)  # a pure rule may wait 200 ms for its turn on a busy machine
+settings.load_profile("busy-machine")
 KEY = CampaignKey("hatchling", "first-light")
 FILES = {
     "config.json": b'{"model_type": "qwen3"}',
