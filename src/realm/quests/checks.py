@@ -92,6 +92,8 @@ class _Survey:
         self._causes: Counter[str] = Counter()
         self._problems: list[Any] = []
         self._shapes: Counter[str] = Counter()
+        self._undecided = FIRST_ROWS
+        self.shape: Shape | None = None
         self._ignored: dict[str, None] = {}
         self._digests: set[bytes] = set()
         self._unremembered = 0
@@ -99,8 +101,10 @@ class _Survey:
 
     def add(self, line: ReadLine) -> None:
         self._lines = line.number
-        if line.fields is not None and self._shapes.total() < FIRST_ROWS and (shape := shape_of(line.fields)):
+        if self._undecided and line.fields is not None and (shape := shape_of(line.fields)):
+            self._undecided -= 1
             self._shapes[shape.name] += 1
+            self.shape = SHAPES[self._shapes.most_common(1)[0][0]]
         if line.row is None:
             self._add_problem(line)
         else:
@@ -117,10 +121,6 @@ class _Survey:
             return (f"{bad:,} of {bad + self._examples:,} rows are bad, more than the {bad_row_fraction:.3g} that "
                     "may be set aside.", "Mend the lines named below, or raise quests.bad_row_fraction.")
         return self._tokens.verdict()
-
-    @property
-    def shape(self) -> Shape | None:
-        return SHAPES[self._shapes.most_common(1)[0][0]] if self._shapes else None
 
     def report(self, name: str, size_bytes: int, reason: str, fix: str, seconds: float) -> Report:
         shape = self.shape
@@ -142,8 +142,8 @@ class _Survey:
 
     def _add_row(self, row: Row, fields: Any) -> None:
         self._examples += 1
-        if len(self._ignored) < 20 and (shape := shape_of(fields)):
-            self._ignored |= dict.fromkeys(shown_name(name) for name in sorted(shape.ignored(fields)))
+        if len(self._ignored) < 20 and self.shape is not None and (ignored := self.shape.ignored(fields)):
+            self._ignored |= dict.fromkeys(map(shown_name, sorted(ignored)))
         if self._level == "quick" or (self.shape is not None and not self.shape.trainable):
             return
         self._remember(row)

@@ -55,7 +55,7 @@ class Shape:
         return not TRAINABLE.isdisjoint(self.methods)
 
     def fits(self, row: Fields) -> bool:
-        return all(field in row for field in self.fields)
+        return row.keys() >= _REQUIRED[self.name]
 
     def ignored(self, row: Fields) -> set[str]:
         return set(row) - {*self.fields, *self.optional, *ABOUT}
@@ -325,4 +325,5 @@ _TABLE = (
     Shape("prompt-only", ("prompt",), ("grpo", "rloo", "distill"), _kept, ("answer",)),
 )
 SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _TABLE}
+_REQUIRED = {shape.name: frozenset(shape.fields) for shape in _TABLE}
 KNOWN_FIELDS = tuple(dict.fromkeys(chain.from_iterable((*s.fields, *s.optional) for s in _TABLE))) + ABOUT
