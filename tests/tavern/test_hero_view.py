@@ -78,6 +78,13 @@ def test_time_left_follows_the_speed_and_stops_with_a_pause() -> None:
     assert off.eta_seconds is None and off.is_on
 
 
+def test_speed_is_of_the_last_ten_seconds_of_wall_time() -> None:
+    rows = [step(i) for i in range(100)]  # one a second, the last at 199
+    assert hero_view.speed(rows, 1000.0) == (0.0, 0.0)
+    steps, tokens = hero_view.speed(rows, 199.0)
+    assert abs(steps - 10 / 9.1) < 1e-9 and abs(tokens - 20 * steps) < 1e-9
+
+
 def test_strain_advises_after_ten_steps() -> None:
     few = hero_view.strain([step(i, 0.9) for i in range(5)], StrainSettings())
     assert (few.zone, few.advice) == ("overload", hero_view.ADVICE_WORDS["wait"])

@@ -19,6 +19,7 @@ from realm.tavern.shown import Battle, Hero, Quest, Stat, Strain
 GOLD_PER_QUEST = 100
 ATTACK_STEPS = 50
 SMALLEST_LOSS = 1e-6
+SPEED_SECONDS = 10.0
 EXAMINING_SECONDS = 120.0
 """A run that ended that long ago without an examination is over; the hero idles."""
 STATE_KINDS = {
@@ -76,7 +77,7 @@ def hero(name: str, profile: HeroProfile, campaign: str, state: str, recent: Seq
 def words(level: int, profile: HeroProfile) -> list[Stat]:
     """The definitions of what stands beside the numbers."""
     return [
-        Stat("level", "thousands of steps", "crown", count(level),
+        Stat("level", "level", "crown", count(level),
              "A level of the hero for every thousand optimizer steps. It says how long it has trained, not how well: "
              "that is what the levels of its skills say.", "XP // 1000"),
         Stat("title", "title", "banner", profile.title, profile.about or "A few words from the hero's own profile.",
@@ -103,9 +104,9 @@ def stats(recent: Sequence[StepMetrics], record: Record) -> list[Stat]:
         Stat("acc", "examination accuracy", "target", percent(right / asked if asked else None),
              "Share of right answers in the newest examination, all levels that it asked pooled. Its problems are "
              "never generated for training.", "correct / asked", f"{right} of {asked}"),
-        Stat("gold", "files completed x 100", "coin", count(GOLD_PER_QUEST * record.quests_completed),
-             "A hundred for each file that was trained to its end, practice included.", "files completed x 100",
-             f"{record.quests_completed} x {GOLD_PER_QUEST}"),
+        Stat("gold", "files completed × 100", "coin", count(GOLD_PER_QUEST * record.quests_completed),
+             "A hundred for each file that was trained to its end, practice included.", "files completed × 100",
+             f"{record.quests_completed} × {GOLD_PER_QUEST}"),
         Stat("effort", "sum of strain", "flame", count(effort),
              "How much harder than easy all of it was: the strain of every step, added up.",
              "sum over steps of max(0, loss - floor)"),
@@ -127,6 +128,15 @@ def smoothed_loss(recent: Sequence[StepMetrics]) -> float | None:
 
 def last_validation(recent: Sequence[StepMetrics]) -> float | None:
     return next((row.val_loss for row in reversed(recent) if row.val_loss is not None), None)
+
+
+def speed(recent: Sequence[StepMetrics], now: float) -> tuple[float, float]:
+    """Steps and useful tokens per second of wall time over the last ten seconds; zeros when nothing trains."""
+    rows = [row for row in recent if now - SPEED_SECONDS < row.time <= now]
+    if not rows:
+        return 0.0, 0.0
+    covered = max(1e-9, now - (rows[0].time - rows[0].step_seconds))
+    return len(rows) / covered, sum(row.input_tokens for row in rows) / covered
 
 
 def battle(state: str, recent: Sequence[StepMetrics], quest: Quest | None, *, steps_per_second: float,

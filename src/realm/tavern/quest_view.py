@@ -13,7 +13,7 @@ from realm.tavern.pages import count, percent, size
 from realm.tavern.shown import Board, Example, Preview, Problem, Quest, Segment
 
 STATES = ("active", "high", "normal", "low", "failed", "recently_completed")
-SHOWN_PER_STATE = {"failed": 8, "recently_completed": 8}
+SHOWN_PER_STATE = {"failed": 6, "recently_completed": 6}
 SHOWN_OTHERWISE = 50
 
 

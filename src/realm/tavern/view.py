@@ -130,10 +130,10 @@ class View:
     def _battle(self, state: str, recent: list[StepMetrics]) -> Battle:
         active = self.queue.list("active", 1)
         counts = self.queue.counts()
-        speed = self._metrics.throughput(self.key, now=self._clock())
+        steps, tokens = hero_view.speed(recent, self._clock())
         return hero_view.battle(
-            state, recent, quest_view.quest(active[0]) if active else None, steps_per_second=speed.steps,
-            tokens_per_second=speed.input_tokens, requested=self._workspace.requests() & {"pause", "stop", "skip"},
+            state, recent, quest_view.quest(active[0]) if active else None, steps_per_second=steps,
+            tokens_per_second=tokens, requested=self._workspace.requests() & {"pause", "stop", "skip"},
             waiting=sum(counts[priority] for priority in ("high", "normal", "low")),
         )  # fmt: skip
 

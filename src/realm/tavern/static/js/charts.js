@@ -21,7 +21,7 @@ class Chart extends HTMLElement {
     document.addEventListener("realm:theme", this.redraw);
     document.fonts.ready.then(() => this.plot && this.draw());
     this.listen();
-    this.say("waiting for data");
+    this.say("");
   }
 
   disconnectedCallback() {
@@ -98,7 +98,7 @@ class LossChart extends Chart {
     }
     this.rows.push(...rows);
     if (this.rows.length > MOST) this.rows = thin(this.rows);
-    if (!this.rows.length) return this.say("no step yet");
+    if (!this.rows.length) return this.say("The line begins with the first step.");
     if (this.plot && !whole) this.plot.setData(this.columns());
     else this.draw();
   }
@@ -184,7 +184,7 @@ class AccuracyChart extends Chart {
       this.threshold = detail.threshold;
       this.levels = detail.skills[this.getAttribute("skill")] ?? [];
       if (this.levels.some((level) => level.rows.length)) this.draw();
-      else this.say("no examination yet");
+      else this.say("The lines begin with the first examination.");
     });
   }
 
