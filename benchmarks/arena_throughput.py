@@ -1,10 +1,11 @@
 """Arena against a bare PyTorch loop: same model, same packed batches, same loss, same optimizer, one run.
 
-python benchmarks/arena_throughput.py [--threads 2] [--rounds 5] [--optim muon]
+python benchmarks/arena_throughput.py [--threads 2] [--rounds 3] [--optim muon]
 
-Passes of the two alternate, A B A B, and medians are compared, so that a busy machine slows both. The bare loop gets
-its batches ready-made, checks nothing and tells nobody. CPU time is shown beside the clock: on a shared machine it is
-the steadier of the two. The last lines tell how long a warm engine takes from rows to its first optimizer step.
+The two take turns step by step (A B A B), so that a busy machine slows both; medians of the steps are compared. The
+bare loop gets its batches ready-made, checks nothing and tells nobody. CPU time is shown beside the clock: on a shared
+machine it is the steadier of the two. A third figure is the bare loop on the packed rows as wide as they are. The last
+line tells how long a warm engine takes from rows to its first optimizer step.
 """
 
 from __future__ import annotations
@@ -12,36 +13,74 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from realm.arena.batches import Batch
 from realm.arena.engine import Engine
 from realm.arena.optim import build
 from realm.config.schema import Hyperparameters
 from realm.guild.engine import skills
-from realm.heroes.hero import load
+from realm.heroes.hero import LoadedHero, load
 from realm.records import Progress, StepMetrics
+
+Clocks = tuple[float, float]
+"""Seconds by the clock and of the processor."""
 
 
 class Quiet:
-    """Hooks that remember the clock of each step and want nothing."""
+    """Hooks that remember the steps; `between` is done after each of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, between: Callable[[], Any] = lambda: None) -> None:
         self.steps: list[StepMetrics] = []
+        self.between = between
 
     def on_step(self, metrics: StepMetrics) -> None:
         self.steps.append(metrics)
 
     def save(self, engine: Engine) -> None: ...
 
-    def request(self) -> None:
-        return None
+    def request(self) -> Any:
+        return self.between()
 
     def on_pause(self, step: int) -> None: ...
 
     def on_resume(self, step: int) -> None: ...
+
+
+class Turns:
+    """Between two steps of the arena, one step of each loop it is compared with."""
+
+    def __init__(self, others: list[Iterator[None]]) -> None:
+        self.others = others
+        self.arena: list[Clocks] = []
+        self.theirs: list[list[Clocks]] = [[] for _ in others]
+        self._mark: Clocks | None = None
+
+    def __call__(self) -> None:
+        if self._mark is not None:
+            self.arena.append(since(self._mark))
+        for loop, taken in zip(self.others, self.theirs, strict=True):
+            began = clocks()
+            next(loop, None)
+            taken.append(since(began))
+        self._mark = clocks()
+
+
+def clocks() -> Clocks:
+    return time.perf_counter(), time.process_time()
+
+
+def since(began: Clocks) -> Clocks:
+    wall, cpu = clocks()
+    return wall - began[0], cpu - began[1]
+
+
+def median(values: list[Clocks], index: int) -> float:
+    return statistics.median(value[index] for value in values[1:])  # the first also warms up
 
 
 def bin_rows(count: int) -> list[dict[str, Any]]:
@@ -51,32 +90,37 @@ def bin_rows(count: int) -> list[dict[str, Any]]:
     return [{"prompt": p.prompt, "completion": p.answer} for p in problems]
 
 
-def bare_loop(model: Any, optimizer: Any, batches: list[Any], max_grad_norm: float) -> None:
-    """What one would write by hand."""
+def bare_loop(hero: LoadedHero, settings: Hyperparameters, batches: list[Batch]) -> Iterator[None]:
+    """What one would write by hand; one optimizer step each time it is asked."""
     from realm.arena.methods.sft import summed_loss
 
-    model.train()
+    model = hero.model
+    optimizer = build(model, settings, hidden_matrices=hero.family.hidden_matrices(model))
     head = model.get_output_embeddings()
+    model.train()
     for batch in batches:
         count = sum(len(part["targets"]) for part in batch)
         for part in batch:
             (summed_loss(model, head, part) / count).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad()
+        yield
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds by the clock and of the processor."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - cpu
+def first_step(engine: Engine, rows: list[dict[str, Any]], quest: str) -> tuple[float, float]:
+    """Seconds from rows to the end of the first optimizer step, and of that step alone."""
+    hooks = Quiet()
+    hooks.between = lambda: "stop" if hooks.steps else None
+    began = time.time()
+    engine.train(rows, run="r", quest=quest, hooks=hooks)
+    return hooks.steps[0].time - began, hooks.steps[0].step_seconds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--optim", choices=["adamw", "muon"], default="muon")
     chosen = parser.parse_args()
@@ -85,30 +129,24 @@ def main() -> None:
     rows = bin_rows(chosen.rows)
 
     engine = Engine.open(load("hatchling"), settings, progress=Progress())
-    other = load("hatchling")
-    optimizer = build(other.model, settings, hidden_matrices=other.family.hidden_matrices(other.model))
     course = engine._method.course(rows, seed="benchmark")
-    batches = list(course.batches())
-    tokens = sum(int(part["useful"]) for batch in batches for part in batch)
-    print(f"{engine.hero.name}, {chosen.optim}, {chosen.threads} threads: {len(batches)} steps, {tokens} tokens a pass")
+    loader = course.batches()
+    batches, whole = list(loader) * chosen.rounds, list(replace(loader, part_tokens=None)) * chosen.rounds
+    tokens = course.reading.train.offsets[-1] / len(loader)  # a step
+    print(f"{engine.hero.name}, {chosen.optim}, {chosen.threads} threads, steps of {tokens:.0f} useful tokens")
 
-    arena, bare, starts, hooks = [], [], [], Quiet()
-    bare_loop(other.model, optimizer, batches[:2], settings.max_grad_norm)
-    engine.train(rows[:300], run="warm-up", quest="warm-up", hooks=Quiet())
-    for turn in range(chosen.rounds):
-        hooks, began = Quiet(), time.time()
-        watch = engine._watch(course, hooks)
-        arena.append(timed(lambda: course.run(0, watch)))  # noqa: B023 - called at once
-        bare.append(timed(lambda: bare_loop(other.model, optimizer, batches, settings.max_grad_norm)))
-        began, quest = time.time(), Quiet()
-        quest.request = lambda: "stop" if quest.steps else None  # type: ignore  # noqa: B023
-        engine.train(rows, run="r", quest=f"start-{turn}", hooks=quest)
-        starts.append((quest.steps[0].time - began, quest.steps[0].step_seconds))
-    for name, index in (("clock", 0), ("CPU time", 1)):
-        a, b = (statistics.median(run[index] for run in runs) for runs in (arena, bare))
-        print(f"{name:9}  arena {tokens / a:8.0f} tokens/s   bare {tokens / b:8.0f} tokens/s   ratio {b / a:.3f}")
-    whole, step = (statistics.median(values) for values in zip(*starts, strict=True))
-    print(f"{len(rows)} rows to the first step's end: {whole:.2f} s, of which the step itself {step:.2f} s")
+    turns = Turns([bare_loop(load("hatchling"), settings, made) for made in (batches, whole)])
+    for _ in range(chosen.rounds):
+        course.run(0, engine._watch(course, Quiet(turns)))
+    for index, name in enumerate(("clock", "CPU time")):
+        arena, bare, wide = (median(taken, index) for taken in (turns.arena, *turns.theirs))
+        print(
+            f"{name:8}  tokens/s: arena {tokens / arena:6.0f}, bare {tokens / bare:6.0f}, bare on whole rows "
+            f"{tokens / wide:6.0f};  ratios {bare / arena:.3f} and {wide / arena:.2f}"
+        )
+    starts = [first_step(engine, rows, f"start-{turn}") for turn in range(chosen.rounds + 1)][1:]
+    until, step = (statistics.median(values) for values in zip(*starts, strict=True))
+    print(f"{len(rows)} rows to the first step's end: {until:.2f} s, of which the step itself {step:.2f} s")
 
 
 if __name__ == "__main__":

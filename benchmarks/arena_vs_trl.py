@@ -11,26 +11,28 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
-from arena_throughput import Quiet, bin_rows, timed
+from arena_throughput import Clocks, Quiet, bin_rows, clocks, since
 from realm.arena.engine import Engine
 from realm.config.schema import Hyperparameters
 from realm.heroes.hero import load
 from realm.records import Progress
 
 
-def trl_trainer(rows: list[dict[str, Any]], folder: str, steps: int) -> SFTTrainer:
-    """As in TRL's quick start; only reports, progress bars and saves are off."""
+def trl_trainer(rows: list[dict[str, Any]], folder: str, **precision: bool) -> SFTTrainer:
+    """As in TRL's quick start; only reports, progress bars and saves are off, and the CPU is named."""
     hero = load("hatchling")
+    steps = -(-len(rows) // SFTConfig(folder, bf16=False).per_device_train_batch_size)
     quiet = {"report_to": "none", "disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
     return SFTTrainer(
         model=hero.model,
-        args=SFTConfig(output_dir=folder, max_steps=steps, **quiet),
+        args=SFTConfig(output_dir=folder, max_steps=steps, use_cpu=True, **precision, **quiet),
         train_dataset=Dataset.from_list(rows),
         processing_class=hero.tokenizer,
     )
@@ -51,19 +53,25 @@ def main() -> None:
     course = engine._method.course(rows, seed="benchmark")
     tokens = int(course.reading.train.offsets[-1])
     with tempfile.TemporaryDirectory() as folder:
-        trainer = trl_trainer(rows, folder, steps=-(-len(rows) // 8))
-        print(
-            f"TRL: batch {trainer.args.per_device_train_batch_size}, bf16 {trainer.args.bf16}, packing "
-            f"{trainer.args.packing}, gradient checkpointing {trainer.args.gradient_checkpointing}"
-        )
-        arena, trl = [], []
+        runs: dict[str, Callable[[], Any]] = {
+            "arena": lambda: course.run(0, engine._watch(course, Quiet())),
+            "TRL, its defaults (bf16)": trl_trainer(rows, folder).train,
+            "TRL in float32": trl_trainer(rows, folder, bf16=False).train,
+        }
+        taken: dict[str, list[Clocks]] = {name: [] for name in runs}
         for _ in range(chosen.rounds):
-            watch = engine._watch(course, Quiet())
-            arena.append(timed(lambda: course.run(0, watch)))  # noqa: B023 - called at once
-            trl.append(timed(trainer.train))
-    for name, index in (("clock", 0), ("CPU time", 1)):
-        a, b = (statistics.median(run[index] for run in runs) for runs in (arena, trl))
-        print(f"{name:9}  arena {tokens / a:8.0f}   TRL {tokens / b:8.0f} useful tokens/s   ratio {b / a:.2f}")
+            for name, run in runs.items():
+                began = clocks()
+                run()
+                taken[name].append(since(began))
+    print(f"{len(rows)} rows, {tokens} tokens, {chosen.threads} threads; useful tokens/s by the clock and of CPU time")
+    ours = [statistics.median(run[index] for run in taken["arena"]) for index in (0, 1)]
+    for name, times in taken.items():
+        wall, cpu = (statistics.median(run[index] for run in times) for index in (0, 1))
+        print(
+            f"{name:25} {tokens / wall:6.0f} {tokens / cpu:6.0f}   arena is {wall / ours[0]:.2f} and "
+            f"{cpu / ours[1]:.2f} times as fast"
+        )
 
 
 if __name__ == "__main__":

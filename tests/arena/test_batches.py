@@ -3,13 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from arena_support import small_hero
 
 from realm.arena.batches import Loader, collate
 from realm.arena.data import Examples
 from realm.arena.methods.sft import require_isolation, summed_loss
 from realm.arena.packing import Plan, Rows
 from realm.errors import TrainingError
+
+from .arena_support import small_hero
 
 
 def examples(lengths: list[int], *, seed: int = 0) -> Examples:

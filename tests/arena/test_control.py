@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from arena_support import Notes
-
 from realm.arena.control import next_request
+
+from .arena_support import Notes
 
 
 def test_a_pause_waits_for_what_comes_after_it() -> None:

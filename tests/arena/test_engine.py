@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from arena_support import Notes, settings, small_hero, small_rows
 
 from realm.arena.engine import Engine
 from realm.errors import CheckpointError, NonFinite, TrainingError
 from realm.records import Progress
+
+from .arena_support import Notes, settings, small_hero, small_rows
 
 
 def opened(progress: Progress | None = None, checkpoint: Path | None = None, **changes: Any) -> Engine:

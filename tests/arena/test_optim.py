@@ -5,11 +5,12 @@ import io
 
 import pytest
 import torch
-from arena_support import settings, small_hero
 
 from realm.arena.optim import build
 from realm.arena.optim.muon import Muon, MuonWithAdamW, orthogonal, split
 from realm.errors import TrainingError
+
+from .arena_support import settings, small_hero
 
 
 def test_muon_takes_the_hidden_matrices_and_adamw_the_rest() -> None:
