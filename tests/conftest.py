@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from realm.db import Database, open_database
 from realm.workspace import Workspace
+
+# A busy machine is no bug: how long an example takes is not what property tests are about.
+settings.register_profile("realm", deadline=None)
+settings.load_profile("realm")
 
 
 @pytest.fixture

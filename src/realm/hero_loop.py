@@ -10,11 +10,10 @@ import copy
 import logging
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 
 from realm.arena.control import Request
 from realm.arena.engine import Engine
@@ -37,7 +36,7 @@ from realm.events import (
 from realm.guild import curriculum, examiner, practice
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
-from realm.guild.progression import Examination
+from realm.guild.progression import Examination, pooled
 from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
 from realm.quests.checks import validate
@@ -87,18 +86,18 @@ class HeroLoop:
                 stopping.set()
                 watching.join()
 
-    def train_file(self, path: Path) -> tuple[CheckpointRecord, int]:
-        """Train one file to its end; its checkpoint and its rows. What a preset asks for.
+    def train_file(self, name: str, chunks: Iterable[bytes]) -> tuple[CheckpointRecord, int]:
+        """Train one file to its end: what a preset asks for. Returns its checkpoint and how many rows it had.
 
         Raises QuestError when the file is unfit, and whatever ended the run.
         """
         with self.workspace.hold("hero"):
             self.wake()
             self.open_queue()
-            quest = self.inbox.take(deliver(self.workspace, path.name, _chunks(path), priority="high"))
+            quest = self.inbox.take(deliver(self.workspace, name, chunks, priority="high"))
             if quest is None or quest.state not in PRIORITIES:
                 reason = quest.reason if quest else "Another program took it."
-                raise QuestError(f"{path} cannot be trained: {reason}", hint=f"See why: realm validate {path}")
+                raise QuestError(f"{name} cannot be trained: {reason}", hint="See why: realm quest list failed")
             self.queue.claim(quest.id)
             self.settle(quest, self.train(quest))
         assert self.newest is not None  # a run that ends well has saved
@@ -171,32 +170,32 @@ class HeroLoop:
 
     # -- finding work ------------------------------------------------------------------------------------------
     def next_quest(self) -> Quest | None:
-        """The quest in hand, else the next in the queue, else practice."""
+        """The quest in hand, else the next in the queue; practice tops the queue up when it runs low."""
         self.inbox.scan()
-        quest = self.queue.active() or self.queue.claim()
-        if quest is None and not self.inbox.expects:
-            quest = self.practise()
-        return quest
-
-    def practise(self) -> Quest | None:
-        """Make a quest of the hero's own; it enters by the inbox like any other."""
+        if quest := self.queue.active():
+            return quest
         idle = self.profile.idle_generation
-        if not idle.enabled:
+        waiting = sum(self.queue.counts()[priority] for priority in PRIORITIES)
+        if idle.enabled and waiting <= idle.min_queue_depth and not self.inbox.expects:
+            self.practise()
+        quest = self.queue.claim()
+        if quest is None and not idle.enabled:
             self.block(
                 "no-data", "finding a quest", "The queue is empty and this hero does not practise.",
                 "Drop a .jsonl file into inbox/, or set idle_generation.enabled = true in the hero's profile.",
             )  # fmt: skip
-            return None
+        return quest
+
+    def practise(self) -> None:
+        """Make a quest of the hero's own; it enters by the inbox like any other."""
         mix = self.plan_practice()
         step, count = self.engine.progress.step, self.guild.practice_count(self.key)
         path = self.workspace.inbox / f"practice-{step:08d}-{count}.jsonl"
-        practice.write(
-            mix, self.skills, path, idle.examples, f"{self.key}/{self.settings.campaign.seed}/{step}/{count}"
-        )
+        seed = f"{self.key}/{self.settings.campaign.seed}/{step}/{count}"
+        practice.write(mix, self.skills, path, self.profile.idle_generation.examples, seed)
         quest = self.inbox.take(path)
         if quest:
             self.guild.record_practice(self.key, quest.id, step=step, rows=quest.rows, mix=mix, advice=self.advice())
-        return self.queue.claim()
 
     def plan_practice(self) -> curriculum.Mix:
         """What to practise next: the frontier, above, below, review and repair."""
@@ -287,8 +286,8 @@ class HeroLoop:
 
     def standing(self, taken: Sequence[Examination]) -> tuple[float, dict[str, object]]:
         """Pooled accuracy of a sitting, and what the ledger of checkpoints keeps beside it."""
-        n = sum(e.n for e in taken)
-        return sum(e.correct for e in taken) / max(1, n), {"n": n, "levels": self.guild.levels(self.key)}
+        correct, n = pooled(taken)
+        return correct / max(1, n), {"n": n, "levels": self.guild.levels(self.key)}
 
     # -- ends of a quest ---------------------------------------------------------------------------------------
     def settle(self, quest: Quest, result: RunResult) -> None:
@@ -392,12 +391,6 @@ class _Hooks:
 
     def on_resume(self, step: int) -> None:
         self._day.say(RunResumed(run=self._day.engine.progress.run, step=step))
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            yield chunk
 
 
 def _sealed_before(progress: Progress) -> RunResult:
