@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from promises import ROOT, source_files
+from tests.promises import ROOT, source_files
 
 PATHS = re.compile(r"(?<![\w/.-])((?:src|docs|tests|benchmarks|\.ci)/[\w./-]*\w)")
 LINKS = re.compile(r"\]\(([\w./-]+)(?:#[\w-]*)?\)", re.ASCII)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promises import ROOT, imports, module_name, room, source_files
+from tests.promises import ROOT, imports, module_name, room, source_files
 
 FLOORS = {
     1: ("errors",),

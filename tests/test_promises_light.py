@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from promises import SOURCE, module_name, room, source_files
+from tests.promises import SOURCE, module_name, room, source_files
 
 BLOCKED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors", "gguf")
 LIGHT_ROOMS = ("tavern", "vault", "weaver", "watchtower", "quests", "guild", "config", "temple", "jobs")

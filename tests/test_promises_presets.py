@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from promises import ROOT
+from tests.promises import ROOT
 from realm.config.layers import combine, load
 from realm.config.presets import preset_spec
 from realm.config.run_spec import RunSpec

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from pydantic import BaseModel
 
-from promises import SOURCE, module_name, room, source_files, tree
+from tests.promises import SOURCE, module_name, room, source_files, tree
 from realm.config import schema
 from realm.config.checks import NOT_USED
 

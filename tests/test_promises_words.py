@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from promises import ROOT, SOURCE, module_name, room, source_files, tree
+from tests.promises import ROOT, SOURCE, module_name, room, source_files, tree
 
 LORE_WORDS = {
     "scribe", "mirror", "judge", "whisper", "forge", "blessing", "ritual", "soul", "spell", "enchant", "curse", "mana",

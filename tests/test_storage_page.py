@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, String, Table, Text
 
-from promises import ROOT, module_name, source_files
+from tests.promises import ROOT, module_name, source_files
 from realm.db import Database, metadata
 from realm.events import KINDS
 from realm.records import CampaignKey, Progress

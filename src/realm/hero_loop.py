@@ -51,6 +51,8 @@ from realm.workspace import PRIORITIES, Workspace
 
 log = logging.getLogger(__name__)
 REST_SECONDS = 0.5
+KEPT_PRACTICE = 20
+"""Files of completed practice that stay to be looked at; the seed in a sidecar makes any of them again."""
 
 
 class HeroLoop:
@@ -239,7 +241,8 @@ class HeroLoop:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
         reading = self.strain(quest.skill).update(metrics.loss)
         self.engine.add_effort(reading.strain)
-        writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
+        if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
+            writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
         self.beat()
 
     def save(self, quest: Quest, metrics: Mapping[str, float]) -> None:
@@ -302,6 +305,7 @@ class HeroLoop:
             )  # fmt: skip
         if result.outcome == "completed":
             self.queue.complete(quest, run=result.progress.run, steps=result.progress.quest_step, key=self.key)
+            self.queue.sweep_practice(keep=KEPT_PRACTICE)
         elif result.outcome == "skipped":
             self.workspace.withdraw("skip")
             self.queue.skip(quest, step=result.progress.step, key=self.key)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 import pytest
-from binary_reader import Reader
+from tests.guild.binary_reader import Reader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

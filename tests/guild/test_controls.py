@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
-from tiny_skills import knows_all, tiny_engine
+from tests.guild.tiny_skills import knows_all, tiny_engine
 
 from realm.config.schema import CurriculumSettings
 from realm.db import Database

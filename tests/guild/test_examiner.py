@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tiny_skills import knows_all, tiny_engine
+from tests.guild.tiny_skills import knows_all, tiny_engine
 
 from realm.config.schema import CurriculumSettings
 from realm.errors import UsageError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_skills import tiny_engine
+from tests.guild.tiny_skills import tiny_engine
 
 from realm.config.schema import CampaignSettings, CurriculumSettings
 from realm.db import Database, metadata, open_database

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_skills import tiny_engine
+from tests.guild.tiny_skills import tiny_engine
 
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine

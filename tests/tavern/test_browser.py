@@ -13,7 +13,7 @@ import pytest
 from demo import Demo
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from conftest import Server
+from tests.tavern.conftest import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -101,16 +101,16 @@ def test_skip_asks_first(look: Open, told: Demo) -> None:
 
 def test_a_number_opens_its_definition_and_stays_open(look: Open, told: Demo) -> None:
     page = look()
-    page.locator("#stat-atk").focus()
+    page.locator("#stat-attack").focus()
     page.keyboard.press("Enter")
-    definition = page.locator("#def-atk")
+    definition = page.locator("#def-attack")
     expect(definition).to_be_visible()
     told.train(10)
     page.wait_for_timeout(900)
     expect(definition).to_be_visible()
     page.keyboard.press("Escape")
     expect(definition).to_be_hidden()
-    assert page.evaluate("document.activeElement.id") == "stat-atk"
+    assert page.evaluate("document.activeElement.id") == "stat-attack"
 
 
 def test_a_dropped_file_is_shown_then_queued(look: Open, told: Demo) -> None:

@@ -43,6 +43,9 @@ def test_state() -> None:
     assert say(True, fact("run_finished", FINISHED), 40, 5000) == "idle"
     assert say(True, fact("examination_taken", EXAMINED), 40, 60) == "examining"
     assert say(True, fact("examination_taken", EXAMINED), 55, 60) == "training"
+    assert say(True, fact("run_started", STARTED), 60, 60, {"stop"}) == "training"  # until it answers
+    assert say(True, fact("run_finished", FINISHED), 40, 60, {"stop"}) == "paused"
+    assert say(True, None, 0, 0, {"pause"}) == "paused"
 
 
 def test_a_new_hero_has_no_numbers_yet() -> None:
@@ -53,15 +56,17 @@ def test_a_new_hero_has_no_numbers_yet() -> None:
 
 
 def test_attack_is_one_over_the_smoothed_loss() -> None:
-    values = {s.id: s.value for s in hero_view.stats([step(i, 0.5) for i in range(1, 80)], hero_view.Record())}
-    assert values["atk"] == "2.00"
+    rows = [step(i, 0.5) for i in range(1, 80)]
+    card = hero_view.hero("h", HeroProfile(base_model="hatchling"), "c", "training", rows, hero_view.Record())
+    values = {s.id: s.value for s in card.stats}
+    assert values["attack"] == "2.00"
     assert values["xp"] == "79"
 
 
 @given(st.lists(st.floats(0, 1e6) | st.just(math.nan), min_size=1, max_size=60))
 def test_no_loss_breaks_the_card(losses: list[float]) -> None:
     rows = [step(i, loss) for i, loss in enumerate(losses, 1)]
-    hero_view.stats(rows, hero_view.Record())
+    hero_view.hero("h", HeroProfile(base_model="hatchling"), "c", "training", rows, hero_view.Record())
     battle = hero_view.battle("training", rows, None, steps_per_second=1, tokens_per_second=1, requested=(), waiting=0)
     assert battle.fraction == 0.0
     for row in hero_view.chart_rows(rows, 8):

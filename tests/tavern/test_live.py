@@ -13,7 +13,7 @@ import httpx
 import pytest
 from demo import Demo
 
-from conftest import Server
+from tests.tavern.conftest import Server
 from realm.events import LevelGained
 from realm.tavern.live import BACKLOG, Event, Listener, Topic
 

@@ -57,7 +57,7 @@ def _hero(realm: Realm) -> None:
 
 def _web(realm: Realm, names: set[str]) -> None:
     """Each app listens on its own port, in one process."""
-    from realm.cli.web import create_page, create_watchtower, serve_together  # noqa: PLC0415 - FastAPI takes 0.5 s
+    from realm.cli.web import create_page, create_watchtower, keep_watch, serve_together  # noqa: PLC0415 - FastAPI takes 0.5 s
 
     services = realm.settings.services
     apps = []
@@ -65,4 +65,4 @@ def _web(realm: Realm, names: set[str]) -> None:
         apps.append((create_page(realm), services.tavern_port))
     if names & {"page", "watchtower"}:
         apps.append((create_watchtower(realm), services.watchtower_port))
-    asyncio.run(serve_together(apps, services.bind))
+    asyncio.run(serve_together(apps, services.bind, keep_watch(realm)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -15,11 +15,14 @@ from realm.guild.ledger import GuildLedger
 from realm.quests.queue import QuestQueue
 from realm.tavern import app as tavern
 from realm.vault.ledger import CheckpointLedger
+from realm.watchtower import alerts
 from realm.watchtower import api as watchtower
 from realm.watchtower.gpu import driver
 from realm.watchtower.machine import MachineMeter
 from realm.watchtower.metrics import Metrics
 from realm.watchtower.prometheus import Sources
+
+WATCH_SECONDS = 5.0
 
 Apps = Sequence[tuple[FastAPI, int]]
 
@@ -29,12 +32,12 @@ def create_page(realm: Realm) -> FastAPI:
     return tavern.create(realm.workspace, realm.settings, realm.db, realm.events)
 
 
-def create_watchtower(realm: Realm) -> FastAPI:
-    """The watchtower, told where the other rooms' numbers are."""
+def sources(realm: Realm) -> Sources:
+    """Where the watchtower finds the other rooms' numbers."""
     queue = QuestQueue(realm.workspace, realm.db, realm.events, realm.settings.quests)
     guild = GuildLedger(realm.db, realm.events, realm.settings.curriculum)
     checkpoints = CheckpointLedger(realm.db, realm.events)
-    sources = Sources(
+    return Sources(
         realm.key,
         Metrics(realm.db),
         machine=MachineMeter(realm.workspace.root, nvml=driver()).read,
@@ -42,7 +45,24 @@ def create_watchtower(realm: Realm) -> FastAPI:
         levels=lambda: guild.levels(realm.key),
         checkpoint_bytes=checkpoints.size_bytes,
     )
-    return watchtower.create(sources, realm.settings.services)
+
+
+def create_watchtower(realm: Realm) -> FastAPI:
+    """The watchtower on its own port."""
+    return watchtower.create(sources(realm), realm.settings.services)
+
+
+async def keep_watch(realm: Realm) -> None:
+    """Record an alert when a watched quantity leaves its bounds; again only after it was back within them."""
+    watched = sources(realm)
+    standing: set[str] = set()
+    while True:
+        if not realm.workspace.requests() & {"pause", "stop"}:
+            found = await asyncio.to_thread(lambda: alerts.check(watchtower.observe(watched)))
+            if new := alerts.newly(found, standing):
+                await asyncio.to_thread(realm.events.append, *new)
+            standing = {alert.alert for alert in found}
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 class Server(uvicorn.Server):
@@ -53,8 +73,8 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve_together(apps: Apps, host: str) -> None:
-    """Serve until SIGINT or SIGTERM. Open streams are told to end, and get two seconds."""
+async def serve_together(apps: Apps, host: str, watching: Coroutine[None, None, None]) -> None:
+    """Serve until SIGINT or SIGTERM, `watching` meanwhile. Open streams are told to end, and get two seconds."""
     servers = [
         Server(uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2, ws="none"))
         for app, port in apps
@@ -69,4 +89,6 @@ async def serve_together(apps: Apps, host: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
+    watch = asyncio.create_task(watching)
     await asyncio.gather(*(server.serve() for server in servers))
+    watch.cancel()
