@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from demo import Demo
 from fastapi.testclient import TestClient
 
 from realm.config.schema import PageSettings, QuestSettings, RealmSettings
@@ -12,6 +11,7 @@ from realm.db import Database
 from realm.events import BlockerRaised, QuestRejected
 from realm.tavern import app as tavern
 from realm.workspace import Workspace
+from tests.tavern.demo import Demo
 
 ROW = b'{"prompt": "What?", "completion": "That."}\n'
 HOSTILE = '<img src=x onerror="alert(1)">&\'.jsonl'

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from demo import Demo
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.tavern.conftest import Server
+from tests.tavern.demo import Demo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [

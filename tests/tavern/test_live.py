@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from demo import Demo
 
-from tests.tavern.conftest import Server
 from realm.events import LevelGained
 from realm.tavern.live import BACKLOG, Event, Listener, Topic
+from tests.tavern.conftest import Server
+from tests.tavern.demo import Demo
 
 GAINED = LevelGained(skill="bin", level=7, step=9, tokens=1)
 
@@ -136,7 +136,7 @@ def test_stopping_the_server_ends_open_streams_soon(server: Server) -> None:
     with listen(server) as stream:
         stream.until("series")
         began = time.monotonic()
-        server._end_streams()
+        server.end_streams()
         with pytest.raises(AssertionError, match="the stream ended"):
             while True:
                 stream.next()

@@ -1,10 +1,9 @@
 """What the page says about skills."""
 
-from demo import Demo
-
 from realm.guild.progression import SkillState
 from realm.guild.tables import Transition
 from realm.tavern.skill_view import SkillReader, chart_levels, mastered_at, mix_role, rung_state
+from tests.tavern.demo import Demo
 
 
 def test_rungs() -> None:

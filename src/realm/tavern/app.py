@@ -129,9 +129,10 @@ class Tavern:
 
     # -- what a person may do ------------------------------------------------------------------------------
     def control(self, name: Control) -> Response:
-        """Ask the training to pause, go on, skip its quest or stop. It answers within one step."""
+        """Ask the training to pause, skip its quest or stop, within a step; `resume` ends a pause or a stop."""
         if name == "resume":
             self.workspace.withdraw("pause")
+            self.workspace.withdraw("stop")
         else:
             self.workspace.request(name)
         return Response(status_code=204)

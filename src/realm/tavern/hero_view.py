@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
 from realm.config.schema import HeroProfile, StrainSettings
 from realm.events import Recorded
-from realm.guild.progression import STEPS_PER_HERO_LEVEL, Examination
+from realm.guild.hero_stats import Numbers, hero_stats, smoothed
+from realm.guild.hero_stats import Stat as Computed
+from realm.guild.progression import STEPS_PER_HERO_LEVEL, Examination, damage, hero_level
 from realm.guild.strain import ADVICE_SAMPLES, RATE_ALPHA, Advice, advise, zone_of
+from realm.guild.titles import Deeds, Title, hero_title
 from realm.records import StepMetrics
-from realm.tavern.pages import count, figure, percent
+from realm.tavern.pages import NONE, count, figure, percent
 from realm.tavern.shown import Battle, Hero, Quest, Stat, Strain
 
-GOLD_PER_QUEST = 100
-ATTACK_STEPS = 50
-SMALLEST_LOSS = 1e-6
+HOLDING = frozenset({"pause", "stop"})
+"""Requests that hold the hero until somebody says resume."""
+SHOWN: dict[str, tuple[str, str, Callable[[float], str]]] = {
+    "xp": ("optimizer steps", "spark", count), "attack": ("1 / training loss", "sword", figure),
+    "defence": ("1 / validation loss", "shield", figure), "accuracy": ("examination accuracy", "target", percent),
+    "gold": ("files completed × 100", "coin", count), "effort": ("sum of strain", "flame", count),
+    "level": ("level", "crown", count), "title": ("title", "banner", str),
+}  # fmt: skip
+"""How each number of the card is shown: the ML word, the plain icon, how it is written."""
+CARD = ("xp", "attack", "defence", "accuracy", "gold", "effort")
+BESIDE = ("level", "title")
 SPEED_SECONDS = 10.0
 EXAMINING_SECONDS = 120.0
 """A run that ended that long ago without an examination is over; the hero idles."""
@@ -40,90 +51,62 @@ class Record:
 
     examined: Sequence[Examination] = ()
     quests_completed: int = 0
+    total_levels: int = 0
+    titles: Sequence[Title] = ()
     best: str = ""
 
 
-def training_state(running: bool, newest: Recorded | None, last_step_time: float, now: float) -> str:
+def training_state(
+    running: bool, newest: Recorded | None, last_step_time: float, now: float, requested: Collection[str] = ()
+) -> str:
     """training, examining, paused, idle or offline.
 
     `running` says whether the training process lives, `newest` is the last fact of a kind in STATE_KINDS. Steps
-    after an examination mean that the run went on after it.
+    after an examination mean that the run went on after it. A hero that was asked to stop holds like a paused one.
     """
     if not running:
         return "offline"
-    if newest is None:
-        return "idle"
-    state = STATE_KINDS[newest.kind]
-    if state != "examining":
-        return state
-    if last_step_time > newest.time and newest.kind == "examination_taken":
-        return "training"
-    return "examining" if now - newest.time < EXAMINING_SECONDS else "idle"
+    state = "idle" if newest is None else STATE_KINDS[newest.kind]
+    if newest is not None and state == "examining":
+        if last_step_time > newest.time and newest.kind == "examination_taken":
+            state = "training"
+        elif now - newest.time >= EXAMINING_SECONDS:
+            state = "idle"
+    return "paused" if state != "training" and HOLDING & set(requested) else state
 
 
 def hero(name: str, profile: HeroProfile, campaign: str, state: str, recent: Sequence[StepMetrics],
          record: Record) -> Hero:  # fmt: skip
     """The hero's card. `recent` are the newest steps, oldest first."""
-    steps = recent[-1].step if recent else 0
-    level, rest = divmod(steps, STEPS_PER_HERO_LEVEL)
+    numbers = _numbers(recent, record)
+    computed = hero_stats(numbers)
+    rest = numbers.steps % STEPS_PER_HERO_LEVEL
     return Hero(
-        name=profile.display_name or name, title=profile.title, about=profile.about, campaign=campaign, mood=state,
-        level=level, steps=steps, level_fraction=rest / STEPS_PER_HERO_LEVEL,
-        steps_to_next=STEPS_PER_HERO_LEVEL - rest, stats=stats(recent, record), words=words(level, profile),
+        name=profile.display_name or name, title=numbers.title, byline=profile.title, about=profile.about,
+        campaign=campaign, mood=state, level=hero_level(numbers.steps), steps=numbers.steps,
+        level_fraction=rest / STEPS_PER_HERO_LEVEL, steps_to_next=STEPS_PER_HERO_LEVEL - rest,
+        stats=[_shown(computed[key]) for key in CARD], words=[_shown(computed[key]) for key in BESIDE],
         best=record.best,
     )  # fmt: skip
 
 
-def words(level: int, profile: HeroProfile) -> list[Stat]:
-    """The definitions of what stands beside the numbers."""
-    return [
-        Stat("level", "level", "crown", count(level),
-             "A level of the hero for every thousand optimizer steps. It says how long it has trained, not how well: "
-             "that is what the levels of its skills say.", "XP // 1000"),
-        Stat("title", "title", "banner", profile.title, profile.about or "A few words from the hero's own profile.",
-             "heroes.NAME.title, the field of the profile"),
-    ]  # fmt: skip
-
-
-def stats(recent: Sequence[StepMetrics], record: Record) -> list[Stat]:
-    """The six numbers of the hero, each with its definition (docs: progression)."""
-    loss, validation = smoothed_loss(recent), last_validation(recent)
-    asked, right = sum(e.n for e in record.examined), sum(e.correct for e in record.examined)
-    effort = next((row.effort for row in reversed(recent) if row.effort is not None), 0.0)
+def _numbers(recent: Sequence[StepMetrics], record: Record) -> Numbers:
     steps = recent[-1].step if recent else 0
-    return [
-        Stat("xp", "optimizer steps", "spark", count(steps),
-             "Optimizer steps that the hero has taken in this campaign. It never resets inside a campaign, and a "
-             "level is a thousand of them.", "optimizer steps of the campaign"),
-        Stat("atk", "1 / training loss", "sword", figure(inverse(loss)),
-             "One over the training loss, smoothed over the last 50 steps. A loss that falls from 0.01 to 0.001 is "
-             "hard to see; a rise from 100 to 1 000 is not.", "1 / EMA50(training loss)", f"1 / {figure(loss)}"),
-        Stat("def", "1 / validation loss", "shield", figure(inverse(validation)),
-             "One over the loss on rows of the same file that were kept out of training.", "1 / validation loss",
-             f"1 / {figure(validation)}"),
-        Stat("acc", "examination accuracy", "target", percent(right / asked if asked else None),
-             "Share of right answers in the newest examination, all levels that it asked pooled. Its problems are "
-             "never generated for training.", "correct / asked", f"{right} of {asked}"),
-        Stat("gold", "files completed × 100", "coin", count(GOLD_PER_QUEST * record.quests_completed),
-             "A hundred for each file that was trained to its end, practice included.", "files completed × 100",
-             f"{record.quests_completed} × {GOLD_PER_QUEST}"),
-        Stat("effort", "sum of strain", "flame", count(effort),
-             "How much harder than easy all of it was: the strain of every step, added up.",
-             "sum over steps of max(0, loss - floor)"),
-    ]  # fmt: skip
+    frontier = [e for e in record.examined if e.role == "frontier"]
+    asked, correct = sum(e.n for e in frontier), sum(e.correct for e in frontier)
+    deeds = Deeds(hero_level(steps), record.quests_completed, record.total_levels, correct / asked if asked else 0.0)
+    return Numbers(
+        steps=steps, losses=[row.loss for row in recent if math.isfinite(row.loss)], val_loss=last_validation(recent),
+        correct=correct, asked=asked, quests_completed=record.quests_completed,
+        effort=next((row.effort for row in reversed(recent) if row.effort is not None), 0.0),
+        title=hero_title(record.titles, deeds),
+    )  # fmt: skip
 
 
-def inverse(loss: float | None) -> float | None:
-    return None if loss is None else 1 / max(loss, SMALLEST_LOSS)
-
-
-def smoothed_loss(recent: Sequence[StepMetrics]) -> float | None:
-    """Exponential moving average of the training loss over 50 steps."""
-    average: float | None = None
-    for row in recent:
-        if math.isfinite(row.loss):
-            average = row.loss if average is None else average + (row.loss - average) * 2 / (ATTACK_STEPS + 1)
-    return average
+def _shown(stat: Computed) -> Stat:
+    word, icon, write = SHOWN[stat.key]
+    value = NONE if stat.value is None else stat.value if isinstance(stat.value, str) else write(stat.value)
+    return Stat(stat.key, word, icon, value, stat.definition, stat.formula)
 
 
 def last_validation(recent: Sequence[StepMetrics]) -> float | None:
@@ -152,12 +135,17 @@ def battle(state: str, recent: Sequence[StepMetrics], quest: Quest | None, *, st
         step=last.step if last else 0, quest_step=last.quest_step if last and quest else 0,
         quest_steps=last.quest_steps if last and quest else 0,
         loss=last.loss if last and math.isfinite(last.loss) else None, val_loss=last_validation(recent),
-        damage=inverse(smoothed_loss(recent[-10:])), tokens_per_second=tokens_per_second if moving else None,
+        damage=_damage(recent[-10:]), tokens_per_second=tokens_per_second if moving else None,
         step_seconds=fmean(row.step_seconds for row in recent[-20:]) if recent else None,
         learning_rate=last.learning_rate if last else None, grad_norm=last.grad_norm if last else None,
         eta_seconds=left / steps_per_second if moving and left > 0 else None,
         requested=sorted(requested), waiting=waiting,
     )  # fmt: skip
+
+
+def _damage(recent: Sequence[StepMetrics]) -> float | None:
+    loss = smoothed([row.loss for row in recent if math.isfinite(row.loss)])
+    return None if loss is None else damage(loss)
 
 
 def strain(recent: Sequence[StepMetrics], settings: StrainSettings) -> Strain:

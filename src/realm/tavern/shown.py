@@ -16,14 +16,14 @@ class Stat:
     value: str
     definition: str
     formula: str
-    now: str = ""
-    """How the formula reads with today's numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hero:
     name: str
     title: str
+    """Earned by what the hero has done."""
+    byline: str
     about: str
     campaign: str
     mood: str

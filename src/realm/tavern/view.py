@@ -12,6 +12,7 @@ from realm.config.layers import resolve_hero
 from realm.config.schema import RealmSettings
 from realm.db import Database
 from realm.events import KINDS, BlockerCleared, BlockerRaised, Events, Recorded, ServiceGaveUp, ServiceStarted
+from realm.guild import titles
 from realm.guild.ledger import GuildLedger
 from realm.quests.queue import QuestQueue
 from realm.records import CampaignKey, StepMetrics
@@ -54,6 +55,7 @@ class View:
         self._guild = GuildLedger(db, events, settings.curriculum)
         self._skills = SkillReader(self._guild, self.key, settings)
         self._machine = MachineMeter(workspace.root, nvml=driver())
+        self._titles = titles.load()
         self._lock = threading.Lock()
         self._stamp: object = None
         self._skills_read: tuple[int, list[Skill]] = (-1, [])
@@ -119,12 +121,17 @@ class View:
         )
         running = self._workspace.holder("hero") is not None
         last = recent[-1].time if recent else 0.0
-        return hero_view.training_state(running, newest[0] if newest else None, last, self._clock()), recent
+        requested = self._workspace.requests()
+        state = hero_view.training_state(running, newest[0] if newest else None, last, self._clock(), requested)
+        return state, recent
 
     def _hero(self, state: str, recent: list[StepMetrics]) -> Hero:
         champion = self._checkpoints.champion(self.key)
         best = f"step {champion.step:,}, {percent(champion.accuracy)}".replace(",", " ", 1) if champion else ""
-        record = hero_view.Record(self._guild.newest(self.key), self.queue.completed(self.key), best)
+        record = hero_view.Record(
+            self._guild.newest(self.key), self.queue.completed(self.key),
+            sum(self._guild.levels(self.key).values()), self._titles, best,
+        )  # fmt: skip
         return hero_view.hero(self.key.hero, self.profile, self.key.campaign, state, recent, record)
 
     def _battle(self, state: str, recent: list[StepMetrics]) -> Battle:
@@ -156,7 +163,7 @@ class View:
             yield Blocker("offline", "", "Nothing trains: the training process is not running.",
                           "Start it in a terminal: realm start-all")  # fmt: skip
         if state == "paused":
-            yield Blocker("paused", "", "Training is paused.", "It goes on exactly where it stopped.", "resume")
+            yield Blocker("paused", "", "Training is held.", "It goes on exactly where it stopped.", "resume")
         settled: set[str] = {"paused", "offline"}
         for recorded in self._events.newest(200, kinds=BLOCKER_KINDS):
             name, blocker = _blocker(recorded)
