@@ -259,7 +259,8 @@ class HeroLoop:
             levels=self.guild.levels(self.key),
         )
         self.newest = self.keeper.save(self.key, self.engine.write, facts)
-        self.be_examined(self.newest)
+        if not self.stopping.is_set():  # who is told to stop is examined when it wakes
+            self.be_examined(self.newest)
 
     # -- examinations ------------------------------------------------------------------------------------------
     def be_examined(self, checkpoint: CheckpointRecord) -> None:

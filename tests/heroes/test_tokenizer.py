@@ -64,3 +64,10 @@ def test_a_rebuilt_tokenizer_is_the_same() -> None:
     first, second = (hatchling.build(["[verify]", "carry:", "="]) for _ in range(2))
     assert first.to_str() == second.to_str()
     assert len(first.encode("[verify]carry:=").ids) == 3
+
+
+def test_every_piece_of_the_puzzles_is_one_token(tokenizer) -> None:
+    from realm.guild.skills.binary import vocabulary
+
+    split = {piece: tokenizer(piece, add_special_tokens=False)["input_ids"] for piece in vocabulary()}
+    assert {piece for piece, ids in split.items() if len(ids) != 1} == set()

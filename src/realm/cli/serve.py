@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 from typing import Annotated
@@ -42,6 +43,8 @@ def serve(
 
 
 def _hero(realm: Realm) -> None:
+    # Threads that spin while they wait starve each other as soon as the machine has other work (docs/arena.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door
     except ModuleNotFoundError as error:
