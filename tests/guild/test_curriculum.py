@@ -28,9 +28,11 @@ views = st.builds(
     lambda level, lost, advice, gap, weak: at(
         level, regressing=tuple(n for n in lost if n <= level), advice=advice, gap=gap, weak=weak
     ),
-    st.integers(0, 30), st.sets(st.integers(1, 30), max_size=3),
+    st.integers(0, 30),
+    st.sets(st.integers(1, 30), max_size=3),
     st.sampled_from(["wait", "back_off", "continue", "level_up"]),
-    st.none() | st.floats(-1, 1), st.lists(st.sampled_from("abcdef"), max_size=4).map(tuple),
+    st.none() | st.floats(-1, 1),
+    st.lists(st.sampled_from("abcdef"), max_size=4).map(tuple),
 )
 
 

@@ -30,8 +30,16 @@ class Listener:
 
 def sit(answer: object, step: int = 500, asked: Sequence[Target] = BOTH) -> list[Examination]:
     return examine(
-        tiny_engine(), KEY, step, asked, answer, settings=SETTINGS, template_hash="abc",  # type: ignore[arg-type]
-        tokens=1234, val_loss=0.5, clock=lambda: 7.0,
+        tiny_engine(),
+        KEY,
+        step,
+        asked,
+        answer,
+        settings=SETTINGS,
+        template_hash="abc",  # type: ignore[arg-type]
+        tokens=1234,
+        val_loss=0.5,
+        clock=lambda: 7.0,
     )
 
 
@@ -41,7 +49,9 @@ def test_everything_is_asked_in_one_call() -> None:
     assert len(listener.calls) == 1
     assert len(listener.calls[0]) == 40 + 20 + 40 + 10 + 10
     assert [(e.skill, e.level, e.role, e.n, e.correct) for e in taken] == [
-        ("double", 2, "frontier", 40, 40), ("double", 1, "panel", 20, 20), ("parity", 1, "frontier", 40, 40),
+        ("double", 2, "frontier", 40, 40),
+        ("double", 1, "panel", 20, 20),
+        ("parity", 1, "frontier", 40, 40),
     ]
     assert [(e.training_n, e.gap) for e in taken] == [(10, 0.0), (0, None), (10, 0.0)]
     first = taken[0]
@@ -85,7 +95,9 @@ def test_nothing_to_examine_asks_nobody() -> None:
 def test_targets_are_the_frontier_and_all_mastered_levels() -> None:
     states = {"double": SkillState(frozenset({1, 2}))}
     assert targets(states, {"double": 4, "parity": 4}, SETTINGS, 1) == [
-        Target("double", 3, "frontier"), Target("double", 1, "panel"), Target("double", 2, "panel"),
+        Target("double", 3, "frontier"),
+        Target("double", 1, "panel"),
+        Target("double", 2, "panel"),
         Target("parity", 1, "frontier"),
     ]
 

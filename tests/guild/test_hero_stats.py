@@ -8,13 +8,34 @@ from realm.guild.hero_stats import Numbers, hero_stats, smoothed
 
 
 def test_the_card_of_a_hero() -> None:
-    card = hero_stats(Numbers(
-        steps=2500, losses=[0.25] * 50, val_loss=0.5, correct=63, asked=90, quests_completed=4, effort=12.5,
-        lowest_val_loss=0.4, highest_levels={"bin": 3, "sy": 1}, best_accuracy=0.9, title="Climber",
-    ))
+    card = hero_stats(
+        Numbers(
+            steps=2500,
+            losses=[0.25] * 50,
+            val_loss=0.5,
+            correct=63,
+            asked=90,
+            quests_completed=4,
+            effort=12.5,
+            lowest_val_loss=0.4,
+            highest_levels={"bin": 3, "sy": 1},
+            best_accuracy=0.9,
+            title="Climber",
+        )
+    )
     assert {key: stat.value for key, stat in card.items()} == {
-        "xp": 2500, "level": 2, "attack": 4.0, "defence": 2.0, "accuracy": 0.7, "gold": 400, "effort": 12.5,
-        "experience": None, "best_val_loss": 0.4, "best_level": 3, "best_accuracy": 0.9, "title": "Climber",
+        "xp": 2500,
+        "level": 2,
+        "attack": 4.0,
+        "defence": 2.0,
+        "accuracy": 0.7,
+        "gold": 400,
+        "effort": 12.5,
+        "experience": None,
+        "best_val_loss": 0.4,
+        "best_level": 3,
+        "best_accuracy": 0.9,
+        "title": "Climber",
     }
 
 

@@ -31,8 +31,17 @@ BEGUN = CampaignSettings(skills=("bin", "sy"), seed=3)
 def exam(
     level: int, step: int, percent: int, *, skill: str = "bin", key: CampaignKey = KEY, **more: object
 ) -> Examination:
-    plain = Examination(key=key, step=step, skill=skill, level=level, role="frontier", n=100, correct=percent,
-                        tokens=step * 10, time=float(step))
+    plain = Examination(
+        key=key,
+        step=step,
+        skill=skill,
+        level=level,
+        role="frontier",
+        n=100,
+        correct=percent,
+        tokens=step * 10,
+        time=float(step),
+    )
     return replace(plain, **more)  # type: ignore[arg-type]
 
 
@@ -78,8 +87,17 @@ def test_campaigns_are_listed_and_archived(ledger: GuildLedger) -> None:
 # -- examinations ------------------------------------------------------------------------------------------------
 def test_what_was_recorded_is_read_again(ledger: GuildLedger) -> None:
     asked = exam(
-        1, 5, 70, primitives={"parity": (3, 4)}, training_n=50, training_correct=45, val_loss=0.25, seed="exam",
-        template_hash="abc", mean_value=0.75, role="panel",
+        1,
+        5,
+        70,
+        primitives={"parity": (3, 4)},
+        training_n=50,
+        training_correct=45,
+        val_loss=0.25,
+        seed="exam",
+        template_hash="abc",
+        mean_value=0.75,
+        role="panel",
     )
     ledger.record([asked])
     assert ledger.examinations(KEY) == [asked] == ledger.newest(KEY)
@@ -93,7 +111,7 @@ def test_three_checkpoints_gain_a_level_with_facts_in_order(ledger: GuildLedger,
     assert [r.kind for r in events.since()] == ["examination_taken"] * 3 + ["level_gained"]
     gained = events.newest(1)[0].fact
     assert isinstance(gained, LevelGained) and (gained.level, gained.step, gained.tokens) == (1, 30, 300)
-    transition, = ledger.transitions(KEY, "bin")
+    (transition,) = ledger.transitions(KEY, "bin")
     assert (transition.kind, transition.level, transition.step, transition.time) == ("gained", 1, 30, 30.0)
     assert ledger.floor(KEY, "bin") == pytest.approx(1 / 30)
     assert ledger.floor(KEY, "sy") == 0.0
@@ -206,22 +224,27 @@ def test_levels_are_always_what_the_stored_examinations_lead_to(history: list[ob
             state, changes = fold(ledger.examinations(KEY, "bin", limit=1000), RULE)
             assert ledger.state(KEY, "bin") == state
             assert [(t.kind, t.level, t.step) for t in ledger.transitions(KEY)] == [
-                (c.kind, c.level, c.examination.step) for c in changes]
+                (c.kind, c.level, c.examination.step) for c in changes
+            ]
             assert replayed(events) == state.mastered
 
 
 # -- primitives --------------------------------------------------------------------------------------------------
 def test_primitives_pool_the_newest_examination_of_each_level(ledger: GuildLedger) -> None:
     ledger.record([exam(1, 1, 50, primitives={"carry": (0, 10)})])
-    ledger.record([exam(1, 2, 50, primitives={"carry": (9, 10), "parity": (1, 2)}),
-                   exam(2, 2, 50, primitives={"carry": (1, 10)})])
+    ledger.record(
+        [exam(1, 2, 50, primitives={"carry": (9, 10), "parity": (1, 2)}), exam(2, 2, 50, primitives={"carry": (1, 10)})]
+    )
     ledger.record([exam(2, 3, 50, primitives={"carry": (3, 10)})])
     carry, parity_ = ledger.primitives(KEY, "bin")
     assert (carry.name, carry.correct, carry.n, carry.accuracy) == ("carry", 12, 20, 0.6)
     assert carry.interval.low < 0.6 < carry.interval.high
     assert (parity_.correct, parity_.n) == (1, 2)
     assert [(s, p.correct, p.n) for s, p in ledger.primitive_history(KEY, "bin", "carry")] == [
-        (1, 0, 10), (2, 10, 20), (3, 3, 10)]
+        (1, 0, 10),
+        (2, 10, 20),
+        (3, 3, 10),
+    ]
 
 
 def test_the_weakest_come_first_and_need_enough_problems(ledger: GuildLedger) -> None:
@@ -236,7 +259,8 @@ def test_the_view_tells_the_curriculum_what_stands(ledger: GuildLedger) -> None:
         ledger.record([exam(1, step, 90, skill="double")])
     ledger.record([exam(2, 4, 50, skill="double", training_n=50, training_correct=50, primitives={"parity": (1, 9)})])
     view = ledger.view(
-        KEY, tiny_engine(), ["double", "parity"], advice={"double": "back_off"}, priorities={"parity": 2})
+        KEY, tiny_engine(), ["double", "parity"], advice={"double": "back_off"}, priorities={"parity": 2}
+    )
     double, parity_ = view.skills
     assert (double.frontier, double.gap, double.weak, double.advice) == (2, 0.5, ("parity",), "back_off")
     assert (parity_.frontier, parity_.gap, parity_.weak, parity_.priority, parity_.levels) == (1, None, (), 2, 4)
@@ -247,7 +271,7 @@ def test_practice_is_numbered_and_says_why(ledger: GuildLedger, events: Events) 
     ledger.record_practice(KEY, "practice-0", step=7, rows=100, mix=mix, advice={"bin": "continue"})
     ledger.rewind(KEY, 0)
     assert ledger.practice_count(KEY) == 1
-    noted, = ledger.practices(KEY)
+    (noted,) = ledger.practices(KEY)
     assert (noted.mix, noted.advice, noted.reason) == ({"bin/1": 0.75, "bin/2": 0.25}, {"bin": "continue"}, "because")
     assert (noted.quest, noted.step, noted.rows, noted.time) == ("practice-0", 7, 100, 42.0)
     assert [r.kind for r in events.since()] == ["practice_planned"]
@@ -266,7 +290,8 @@ def test_a_hundred_thousand_examinations_do_not_slow_the_page(db: Database, ledg
     draw = random.Random(1)
     rows = [
         as_row(exam(level, step, draw.randrange(60, 100), primitives={"carry": (5, 10)}))
-        for step in range(1, 5001) for level in range(1, 21)
+        for step in range(1, 5001)
+        for level in range(1, 21)
     ]
     with db.write() as connection:
         connection.execute(examination_table.insert(), rows)

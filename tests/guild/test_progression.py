@@ -140,7 +140,7 @@ def test_each_gain_rests_on_three_examinations_of_its_own(history: list[dict[int
     since: dict[int, int] = {}
     for kind, level, step in log:
         if kind == "gained":
-            sittings = history[since.get(level, 0):step]
+            sittings = history[since.get(level, 0) : step]
             counted = [sitting[level] for sitting in sittings if level in sitting]
             assert len(counted) >= 3 and min(counted[-3:]) >= 80
         since[level] = step

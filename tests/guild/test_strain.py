@@ -25,7 +25,11 @@ def fed(values: list[float], **kwargs: float) -> StrainMeter:
 @pytest.mark.parametrize(
     ("strain", "zone"),
     [
-        (0.0, "recovery"), (0.0999, "recovery"), (0.1, "productive"), (0.3, "stretch"), (0.4999, "stretch"),
+        (0.0, "recovery"),
+        (0.0999, "recovery"),
+        (0.1, "productive"),
+        (0.3, "stretch"),
+        (0.4999, "stretch"),
         (0.5, "overload"),
     ],
 )
@@ -36,9 +40,15 @@ def test_zones_begin_at_their_bound(strain: float, zone: str) -> None:
 @pytest.mark.parametrize(
     ("zone", "rate", "advice"),
     [
-        ("overload", 0.0, "back_off"), ("overload", 0.01, "back_off"), ("overload", -0.01, "continue"),
-        ("stretch", -0.01, "continue"), ("stretch", 0.01, "continue"), ("productive", 0.0, "continue"),
-        ("recovery", 0.0, "level_up"), ("recovery", -0.01, "continue"), ("recovery", 0.01, "continue"),
+        ("overload", 0.0, "back_off"),
+        ("overload", 0.01, "back_off"),
+        ("overload", -0.01, "continue"),
+        ("stretch", -0.01, "continue"),
+        ("stretch", 0.01, "continue"),
+        ("productive", 0.0, "continue"),
+        ("recovery", 0.0, "level_up"),
+        ("recovery", -0.01, "continue"),
+        ("recovery", 0.01, "continue"),
     ],
 )
 def test_advice(zone: str, rate: float, advice: str) -> None:

@@ -19,9 +19,13 @@ def test_the_shipped_table_has_titles_of_both_kinds_and_no_two_of_one_rank() -> 
 @pytest.mark.parametrize(
     ("deeds", "title"),
     [
-        (Deeds(), "Newcomer"), (Deeds(hero_level=1), "Steady Learner"), (Deeds(hero_level=30), "Steady Learner"),
-        (Deeds(total_levels=1), "First of Many"), (Deeds(total_levels=5), "Climber"),
-        (Deeds(total_levels=5, accuracy=0.95), "Sharp Eye"), (Deeds(total_levels=41, hero_level=20), "Polymath"),
+        (Deeds(), "Newcomer"),
+        (Deeds(hero_level=1), "Steady Learner"),
+        (Deeds(hero_level=30), "Steady Learner"),
+        (Deeds(total_levels=1), "First of Many"),
+        (Deeds(total_levels=5), "Climber"),
+        (Deeds(total_levels=5, accuracy=0.95), "Sharp Eye"),
+        (Deeds(total_levels=41, hero_level=20), "Polymath"),
     ],
 )
 def test_the_highest_title_that_holds_is_shown(deeds: Deeds, title: str) -> None:
@@ -39,8 +43,14 @@ def test_no_row_no_title() -> None:
 
 @pytest.mark.parametrize(
     "row",
-    ["- title: X", "- {title: X, priority: 1, when: {step: 3}}", "- {title: X, priority: 1, when: {level: 3}}",
-     "- {title: X, priority: 1, per_skill: true, when: {quests: 3}}", "- [", "3"],
+    [
+        "- title: X",
+        "- {title: X, priority: 1, when: {step: 3}}",
+        "- {title: X, priority: 1, when: {level: 3}}",
+        "- {title: X, priority: 1, per_skill: true, when: {quests: 3}}",
+        "- [",
+        "3",
+    ],
 )
 def test_mistakes_in_a_table_are_named(row: str, tmp_path: Path) -> None:
     path = tmp_path / "titles.yaml"

@@ -14,9 +14,13 @@ from realm.registry import Registry
 
 def spec(name: str) -> SkillSpec:
     return SkillSpec(
-        id=name, name=name.title(), description=f"Says {name}.",
-        display=Display(icon="number", color="#336699", short=name[:3].upper()), thresholds=Thresholds(),
-        primitives=("add_two_digit", "parity"), levels=tuple(LevelRow(level=n) for n in range(1, 5)),
+        id=name,
+        name=name.title(),
+        description=f"Says {name}.",
+        display=Display(icon="number", color="#336699", short=name[:3].upper()),
+        thresholds=Thresholds(),
+        primitives=("add_two_digit", "parity"),
+        levels=tuple(LevelRow(level=n) for n in range(1, 5)),
     )
 
 
@@ -35,7 +39,12 @@ class NumberSkill(Skill):
             if side_of(str(number)) == side:
                 primitive = "parity" if number % 5 == 0 else "add_two_digit"
                 return Problem(
-                    self.id, level, f"{self.id} {level} {number}", self.reply(number), str(number), (primitive,),
+                    self.id,
+                    level,
+                    f"{self.id} {level} {number}",
+                    self.reply(number),
+                    str(number),
+                    (primitive,),
                     {"number": number},
                 )
         raise SkillError(f"{self.id} has no problem on that side.")

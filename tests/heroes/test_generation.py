@@ -29,9 +29,7 @@ def test_a_batch_answers_as_one_by_one(hero) -> None:
 
 def test_the_same_as_generate(hero) -> None:
     asked = [render_prompt(hero.tokenizer, prompt) for prompt in PROMPTS]
-    ours = answer_ids(
-        hero.model, asked, stop_ids=stop_ids(hero.model, hero.tokenizer), max_new_tokens=12, batch_size=8
-    )
+    ours = answer_ids(hero.model, asked, stop_ids=stop_ids(hero.model, hero.tokenizer), max_new_tokens=12, batch_size=8)
     for ids, got in zip(asked, ours, strict=True):
         whole = hero.model.generate(
             torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), max_new_tokens=12, do_sample=False

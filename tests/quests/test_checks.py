@@ -95,8 +95,12 @@ def test_the_first_twenty_problems_are_shown_and_all_are_counted(tmp_path: Path)
 
 
 def test_duplicates_broken_accents_and_ignored_fields_are_counted(tmp_path: Path) -> None:
-    rows = [{"question": "a", "answer": "b", "id": 1, "url": "x"}, {"question": "a", "answer": "b", "id": 2},
-            {"question": "cafÃ©", "answer": "it isnâ€™t"}, {"question": "café", "answer": "Ärger, Ü, naïve"}]
+    rows = [
+        {"question": "a", "answer": "b", "id": 1, "url": "x"},
+        {"question": "a", "answer": "b", "id": 2},
+        {"question": "cafÃ©", "answer": "it isnâ€™t"},
+        {"question": "café", "answer": "Ärger, Ü, naïve"},
+    ]
     report = checked(tmp_path, "\n".join(json.dumps(r, ensure_ascii=False) for r in rows).encode())
     assert (report.ok, report.duplicates, report.mojibake, report.ignored_fields) == (True, 1, 1, ("url",))
     assert report.conversion == "question becomes the prompt, answer the completion"
@@ -121,8 +125,14 @@ def decode(ids: list[int]) -> str:
 
 def test_tokens_are_counted_on_a_sample_and_examples_shown(tmp_path: Path) -> None:
     rows = [{"prompt": "p" * 9, "completion": "c"}] * 900 + [{"prompt": "p" * 80, "completion": "c" * 20}] * 100
-    report = checked(tmp_path, "\n".join(map(json.dumps, rows)).encode(), render=letters, decode=decode,
-                     max_length=50, settings=QuestSettings(sample_rows=200))
+    report = checked(
+        tmp_path,
+        "\n".join(map(json.dumps, rows)).encode(),
+        render=letters,
+        decode=decode,
+        max_length=50,
+        settings=QuestSettings(sample_rows=200),
+    )
     tokens = report.tokens
     assert tokens is not None
     assert (tokens.sampled, tokens.p50, tokens.p95, tokens.max) == (200, 10, 100, 100)

@@ -59,8 +59,7 @@ def test_preference_rows_without_a_prompt_are_never_taken_for_alpaca() -> None:
 
 def test_what_tells_about_a_row_is_kept_apart() -> None:
     row = {"prompt": "a", "completion": "b", "id": 7, "skill": "bin", "level": 2, "meta": {"seed": 1}, "other": "x"}
-    assert convert(row) == {"prompt": "a", "completion": "b",
-                            "meta": {"seed": 1, "id": 7, "skill": "bin", "level": 2}}
+    assert convert(row) == {"prompt": "a", "completion": "b", "meta": {"seed": 1, "id": 7, "skill": "bin", "level": 2}}
 
 
 def test_messages_keep_tools_calls_and_text_parts() -> None:

@@ -104,7 +104,11 @@ def test_what_is_no_file_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("{}")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     os.mkfifo(tmp_path / "pipe")
-    for name, words in (("folder", "is a folder"), ("link", "links are not followed"), ("pipe", "no regular file"),
-                        ("nothing", "There is no file")):
+    for name, words in (
+        ("folder", "is a folder"),
+        ("link", "links are not followed"),
+        ("pipe", "no regular file"),
+        ("nothing", "There is no file"),
+    ):
         with pytest.raises(QuestError, match=words), open_file(tmp_path / name):
             pass

@@ -122,9 +122,7 @@ def test_failing_goes_back_until_no_try_is_left(queue: QuestQueue, drop: Write, 
     assert queue.retry(quest.id).retries == 0
 
 
-def test_completing_twice_is_harmless_and_a_retry_is_trained_anew(
-    queue: QuestQueue, drop: Write, db: Database
-) -> None:
+def test_completing_twice_is_harmless_and_a_retry_is_trained_anew(queue: QuestQueue, drop: Write, db: Database) -> None:
     quest = queue.add(drop("a.jsonl"))
     queue.claim()
     assert queue.complete(quest, "run-1", 4, KEY) is True
@@ -237,9 +235,7 @@ def test_a_lost_database_is_made_again_from_the_folders(
         metadata.create_all(connection)
     rebuilt = QuestQueue(workspace, fresh, Events(fresh), QuestSettings())
     rebuilt.recover()
-    assert rebuilt.counts() == {
-        "high": 0, "normal": 3, "low": 0, "active": 0, "failed": 1, "recently_completed": 1
-    }
+    assert rebuilt.counts() == {"high": 0, "normal": 3, "low": 0, "active": 0, "failed": 1, "recently_completed": 1}
     assert rebuilt.add(drop("again.jsonl", rows(tag="a.jsonl"))).outcome == "duplicate"
     fresh.close()
 

@@ -68,14 +68,21 @@ def check_consistent(workspace: Workspace, db: Database, queue: QuestQueue) -> N
             seen[quest.id] += 1
             assert quest.reason != "Not checked yet."
             assert (quest.path.name + ".meta.json") in names and (quest.path.name + ".report.txt") in names
-            names -= {quest.path.name, quest.path.name + ".meta.json", quest.path.name + ".report.txt",
-                      quest.rejected_path.name}
+            names -= {
+                quest.path.name,
+                quest.path.name + ".meta.json",
+                quest.path.name + ".report.txt",
+                quest.rejected_path.name,
+            }
         assert not names, f"left over in {state}: {names}"
     assert set(seen.values()) <= {1}
     assert not list(workspace.inbox.glob("*")) or {p.name for p in workspace.inbox.iterdir()} <= {"high", "low"}
-    for recorded in (counts := Counter(
-        (r.kind, r.fact.quest)  # type: ignore[attr-defined]
-        for r in Events(db).since(kinds=["quest_completed", "quest_received"]))):
+    for recorded in (
+        counts := Counter(
+            (r.kind, r.fact.quest)  # type: ignore[attr-defined]
+            for r in Events(db).since(kinds=["quest_completed", "quest_received"])
+        )
+    ):
         assert counts[recorded] == 1, f"said twice: {recorded}"
 
 

@@ -105,8 +105,11 @@ class QueueMachine(RuleBasedStateMachine):
             done = self.queue.fail(quest, "why", KEY)
         else:
             done = self.queue.skip(quest, 1, KEY) if end == "skip" else self.queue.release(quest)
-        assert {"fail": done.state in {quest.priority, "failed"}, "skip": done.state == "recently_completed",
-                "release": done.state == quest.priority}[end]
+        assert {
+            "fail": done.state in {quest.priority, "failed"},
+            "skip": done.state == "recently_completed",
+            "release": done.state == quest.priority,
+        }[end]
         self.model[quest.id] = done.state
 
     @rule(quest=quests, priority=PLACES)
@@ -206,6 +209,7 @@ class QueueMachine(RuleBasedStateMachine):
 def test_the_queue_keeps_every_quest_whatever_happens() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         QueueMachine,
-        settings=settings(max_examples=25, stateful_step_count=25, deadline=None,
-                          suppress_health_check=list(HealthCheck)),
+        settings=settings(
+            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
     )

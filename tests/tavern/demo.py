@@ -76,8 +76,11 @@ class Demo:
 
     def examine(self, accuracies: dict[int, float]) -> None:
         """Record an examination of some levels at the step reached."""
-        self.events.append(CheckpointSaved(
-            checkpoint=f"{self.key}@{self.step}", step=self.step, size_bytes=9_000_000, seconds=0.3, **self.names))
+        self.events.append(
+            CheckpointSaved(
+                checkpoint=f"{self.key}@{self.step}", step=self.step, size_bytes=9_000_000, seconds=0.3, **self.names
+            )
+        )
         self.guild.record([self._examination(level, accuracy) for level, accuracy in accuracies.items()])
 
     def _examination(self, level: int, accuracy: float) -> Examination:
@@ -110,9 +113,21 @@ class Demo:
 
     def finish(self) -> None:
         quest = self.queue.list("active")[0]
-        self.events.append(RunFinished(
-            run=f"run-{self.step}", quest=quest.id, outcome="completed", step=self.step, steps=STEPS_PER_QUEST,
-            tokens=190_000, seconds=41.0, loss_first=0.42, loss_last=0.31, effort=self.effort, **self.names))
+        self.events.append(
+            RunFinished(
+                run=f"run-{self.step}",
+                quest=quest.id,
+                outcome="completed",
+                step=self.step,
+                steps=STEPS_PER_QUEST,
+                tokens=190_000,
+                seconds=41.0,
+                loss_first=0.42,
+                loss_last=0.31,
+                effort=self.effort,
+                **self.names,
+            )
+        )
         self.queue.complete(quest, f"run-{self.step}", STEPS_PER_QUEST, self.key)
 
 

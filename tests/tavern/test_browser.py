@@ -44,7 +44,9 @@ def look(browser: Browser, server: Server) -> Iterator[Open]:
 
     def open_page(path: str = "/", width: int = 1440, scheme: str = "dark", motion: str = "no-preference") -> Page:
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion=motion,  # type: ignore[arg-type]
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            reduced_motion=motion,  # type: ignore[arg-type]
         )
         contexts.append(context)
         page = context.new_page()

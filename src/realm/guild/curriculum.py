@@ -110,11 +110,13 @@ def _skill_shares(
     if view.weak and settings.weak_primitives:
         names = ", ".join(view.weak[: settings.weak_primitives])
         why.append(f"{settings.primitive_share:.0%} of each level is picked for weak primitives ({names}).")
-    shares = _pool([
-        (to_repair, dict.fromkeys(regressing, 1.0)),
-        (to_review, dict.fromkeys(review, 1.0)),
-        (max(0.0, 1.0 - to_repair - to_review), ahead),
-    ])
+    shares = _pool(
+        [
+            (to_repair, dict.fromkeys(regressing, 1.0)),
+            (to_review, dict.fromkeys(review, 1.0)),
+            (max(0.0, 1.0 - to_repair - to_review), ahead),
+        ]
+    )
     return shares, " ".join(why)
 
 

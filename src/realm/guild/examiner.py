@@ -53,8 +53,16 @@ def _panel(state: SkillState, size: int, draw: Random) -> list[int]:
 
 
 def examine(
-    engine: SkillEngine, key: CampaignKey, step: int, targets: Sequence[Target], answer: Answer, *,
-    settings: CurriculumSettings, template_hash: str, tokens: int = 0, val_loss: float | None = None,
+    engine: SkillEngine,
+    key: CampaignKey,
+    step: int,
+    targets: Sequence[Target],
+    answer: Answer,
+    *,
+    settings: CurriculumSettings,
+    template_hash: str,
+    tokens: int = 0,
+    val_loss: float | None = None,
     clock: Callable[[], float] = time.time,
 ) -> list[Examination]:
     """Ask everything in one call of `answer` and grade it.
@@ -65,14 +73,26 @@ def examine(
     held_out = [_held_out(engine, target, settings) for target in targets]
     training = [_training_side(engine, target, settings, step) for target in targets]
     graded = _grade(engine, [*held_out, *training], answer)
-    results, beside = graded[: len(targets)], graded[len(targets):]
+    results, beside = graded[: len(targets)], graded[len(targets) :]
     now = clock()
     return [
         Examination(
-            key=key, step=step, skill=target.skill, level=target.level, role=target.role, n=result.n,
-            correct=result.correct, mean_value=result.mean_value, primitives=result.per_primitive,
-            training_n=fresh.n, training_correct=fresh.correct, seed=EXAM_SEED, template_hash=template_hash,
-            tokens=tokens, val_loss=val_loss, time=now,
+            key=key,
+            step=step,
+            skill=target.skill,
+            level=target.level,
+            role=target.role,
+            n=result.n,
+            correct=result.correct,
+            mean_value=result.mean_value,
+            primitives=result.per_primitive,
+            training_n=fresh.n,
+            training_correct=fresh.correct,
+            seed=EXAM_SEED,
+            template_hash=template_hash,
+            tokens=tokens,
+            val_loss=val_loss,
+            time=now,
         )
         for target, result, fresh in zip(targets, results, beside, strict=True)
     ]
@@ -83,9 +103,7 @@ def _held_out(engine: SkillEngine, target: Target, settings: CurriculumSettings)
     return engine.generate_eval_batch(target.skill, target.level, count, EXAM_SEED)
 
 
-def _training_side(
-    engine: SkillEngine, target: Target, settings: CurriculumSettings, step: int
-) -> list[Problem]:
+def _training_side(engine: SkillEngine, target: Target, settings: CurriculumSettings, step: int) -> list[Problem]:
     if target.role != "frontier":
         return []
     return engine.generate_batch(target.skill, target.level, settings.training_problems, f"gap/{step}")

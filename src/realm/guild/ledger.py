@@ -49,7 +49,10 @@ class GuildLedger:
     """Reads and writes the Guild's tables; each fact is recorded in the transaction of its row."""
 
     def __init__(
-        self, db: Database, events: Events, settings: CurriculumSettings | None = None,
+        self,
+        db: Database,
+        events: Events,
+        settings: CurriculumSettings | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._db = db
@@ -59,7 +62,11 @@ class GuildLedger:
 
     # -- campaigns -------------------------------------------------------------------------------------------
     def begin(
-        self, key: CampaignKey, campaign: CampaignSettings, *, settings: Mapping[str, Any] | None = None,
+        self,
+        key: CampaignKey,
+        campaign: CampaignSettings,
+        *,
+        settings: Mapping[str, Any] | None = None,
         starting_checkpoint: str = "",
     ) -> Campaign:
         """The campaign, made if it is new. One that stands keeps what it began with.
@@ -68,11 +75,19 @@ class GuildLedger:
         """
         with self._db.write() as connection:
             if (found := _campaign(connection, key)) is None:
-                connection.execute(campaign_table.insert(), {
-                    "hero": key.hero, "campaign": key.campaign, "created": self._clock(), "state": "active",
-                    "seed": campaign.seed, "starting_checkpoint": starting_checkpoint,
-                    "skills": json.dumps(campaign.skills), "settings": json.dumps(dict(settings or {})),
-                })
+                connection.execute(
+                    campaign_table.insert(),
+                    {
+                        "hero": key.hero,
+                        "campaign": key.campaign,
+                        "created": self._clock(),
+                        "state": "active",
+                        "seed": campaign.seed,
+                        "starting_checkpoint": starting_checkpoint,
+                        "skills": json.dumps(campaign.skills),
+                        "settings": json.dumps(dict(settings or {})),
+                    },
+                )
                 self._events.append_in(connection, CampaignStarted(hero=key.hero, campaign=key.campaign))
                 found = _campaign(connection, key)
         assert found is not None
@@ -110,8 +125,12 @@ class GuildLedger:
     ) -> list[Change]:
         table = examination_table
         steps = {e.step for e in examinations}
-        stored = {tuple(row) for row in connection.execute(
-            select(table.c.step, table.c.level).where(of(table, key, skill), table.c.step.in_(steps)))}
+        stored = {
+            tuple(row)
+            for row in connection.execute(
+                select(table.c.step, table.c.level).where(of(table, key, skill), table.c.step.in_(steps))
+            )
+        }
         fresh = {(e.step, e.level): e for e in examinations if (e.step, e.level) not in stored}
         if not fresh:
             return []
@@ -140,8 +159,9 @@ class GuildLedger:
             beyond = and_(of(table, key), table.c.step > step)
             skills = connection.scalars(select(table.c.skill).where(beyond).distinct()).all()
             connection.execute(delete(table).where(beyond))
-            connection.execute(delete(level_tokens_table).where(
-                of(level_tokens_table, key), level_tokens_table.c.step > step))
+            connection.execute(
+                delete(level_tokens_table).where(of(level_tokens_table, key), level_tokens_table.c.step > step)
+            )
             for skill in sorted(skills):
                 changes += self._recount(connection, key, skill, step)
         return changes
@@ -171,10 +191,18 @@ class GuildLedger:
         if last is None and old is not None and old.level == state.level:
             step, tokens = old.step_at_last_level, old.tokens_at_last_level
         connection.execute(delete(skill_level_table).where(where))
-        connection.execute(skill_level_table.insert(), {
-            "hero": key.hero, "campaign": key.campaign, "skill": skill, "level": state.level,
-            "state": json.dumps(state.as_json()), "step_at_last_level": step, "tokens_at_last_level": tokens,
-        })
+        connection.execute(
+            skill_level_table.insert(),
+            {
+                "hero": key.hero,
+                "campaign": key.campaign,
+                "skill": skill,
+                "level": state.level,
+                "state": json.dumps(state.as_json()),
+                "step_at_last_level": step,
+                "tokens_at_last_level": tokens,
+            },
+        )
         if changes:
             connection.execute(level_transition_table.insert(), [_transition(change) for change in changes])
 
@@ -194,7 +222,12 @@ class GuildLedger:
             return _state(connection, key, skill)
 
     def examinations(
-        self, key: CampaignKey, skill: str | None = None, level: int | None = None, *, limit: int = 100,
+        self,
+        key: CampaignKey,
+        skill: str | None = None,
+        level: int | None = None,
+        *,
+        limit: int = 100,
         before_step: int | None = None,
     ) -> list[Examination]:
         """Examinations, newest first; `before_step` pages on."""
@@ -268,8 +301,11 @@ class GuildLedger:
         last = select(table.c.level, func.max(table.c.step).label("step")).where(of(table, key, skill))
         last = last.where(table.c.level == level) if level is not None else last
         newest = last.group_by(table.c.level).subquery()
-        query = select(table.c.primitives).where(of(table, key, skill)).join(
-            newest, and_(table.c.level == newest.c.level, table.c.step == newest.c.step))
+        query = (
+            select(table.c.primitives)
+            .where(of(table, key, skill))
+            .join(newest, and_(table.c.level == newest.c.level, table.c.step == newest.c.step))
+        )
         counts: dict[str, tuple[int, int]] = {}
         with self._db.read() as connection:
             for text in connection.scalars(query):
@@ -298,37 +334,70 @@ class GuildLedger:
 
     # -- practice --------------------------------------------------------------------------------------------
     def view(
-        self, key: CampaignKey, engine: SkillEngine, skills: Sequence[str], *, advice: Mapping[str, Advice],
-        priorities: Mapping[str, float] | None = None, review_share: float = 0.2,
+        self,
+        key: CampaignKey,
+        engine: SkillEngine,
+        skills: Sequence[str],
+        *,
+        advice: Mapping[str, Advice],
+        priorities: Mapping[str, float] | None = None,
+        review_share: float = 0.2,
     ) -> View:
         """What the curriculum needs to know. `advice` is that of each skill's strain meter (absent: wait)."""
         weights = priorities or {}
-        return View(tuple(
-            self._skill_view(key, name, engine.get(name).levels, advice.get(name, "wait"), weights.get(name, 1.0))
-            for name in skills
-        ), review_share)
+        return View(
+            tuple(
+                self._skill_view(key, name, engine.get(name).levels, advice.get(name, "wait"), weights.get(name, 1.0))
+                for name in skills
+            ),
+            review_share,
+        )
 
     def _skill_view(self, key: CampaignKey, skill: str, levels: int, advice: Advice, priority: float) -> SkillView:
         state = self.state(key, skill)
         newest = self.examinations(key, skill, state.frontier, limit=1)
         return SkillView(
-            skill=skill, levels=levels, state=state, advice=advice, priority=priority,
-            gap=newest[0].gap if newest else None, weak=tuple(p.name for p in self.weakest(key, skill)),
+            skill=skill,
+            levels=levels,
+            state=state,
+            advice=advice,
+            priority=priority,
+            gap=newest[0].gap if newest else None,
+            weak=tuple(p.name for p in self.weakest(key, skill)),
         )
 
     def record_practice(
-        self, key: CampaignKey, quest: str, *, step: int, rows: int, mix: Mix,
+        self,
+        key: CampaignKey,
+        quest: str,
+        *,
+        step: int,
+        rows: int,
+        mix: Mix,
         advice: Mapping[str, Advice] | None = None,
     ) -> None:
         """Note a practice quest with its reason and the strain advice of that moment, and record the fact."""
         with self._db.write() as connection:
-            connection.execute(practice_table.insert(), {
-                "hero": key.hero, "campaign": key.campaign, "quest": quest, "step": step, "rows": rows,
-                "mix": json.dumps(mix.as_json()), "advice": json.dumps(dict(advice or {})),
-                "reason": mix.reason, "time": self._clock(),
-            })
-            self._events.append_in(connection, PracticePlanned(
-                hero=key.hero, campaign=key.campaign, quest=quest, mix=mix.as_json(), reason=mix.reason, rows=rows))
+            connection.execute(
+                practice_table.insert(),
+                {
+                    "hero": key.hero,
+                    "campaign": key.campaign,
+                    "quest": quest,
+                    "step": step,
+                    "rows": rows,
+                    "mix": json.dumps(mix.as_json()),
+                    "advice": json.dumps(dict(advice or {})),
+                    "reason": mix.reason,
+                    "time": self._clock(),
+                },
+            )
+            self._events.append_in(
+                connection,
+                PracticePlanned(
+                    hero=key.hero, campaign=key.campaign, quest=quest, mix=mix.as_json(), reason=mix.reason, rows=rows
+                ),
+            )
 
     def practices(self, key: CampaignKey, *, limit: int = 50) -> list[Practice]:
         """Practice quests, newest first."""
@@ -353,9 +422,20 @@ class GuildLedger:
         with self._db.write() as connection:
             connection.execute(delete(t).where(of(t, key), t.c.step == step))
             if tokens:
-                connection.execute(t.insert(), [
-                    {"hero": key.hero, "campaign": key.campaign, "step": step, "skill": skill, "level": level,
-                     "tokens": count} for (skill, level), count in tokens.items()])
+                connection.execute(
+                    t.insert(),
+                    [
+                        {
+                            "hero": key.hero,
+                            "campaign": key.campaign,
+                            "step": step,
+                            "skill": skill,
+                            "level": level,
+                            "tokens": count,
+                        }
+                        for (skill, level), count in tokens.items()
+                    ],
+                )
 
     def tokens(self, key: CampaignKey, skill: str, *, after_step: int = -1) -> dict[int, int]:
         """Level -> tokens trained on it in the campaign, or after a step of it."""
@@ -377,23 +457,38 @@ def _state(connection: Connection, key: CampaignKey, skill: str) -> SkillState:
 
 def _undone(key: CampaignKey, skill: str, level: int, step: int) -> Change:
     """A level whose examinations are all forgotten is lost at the step that the campaign went back to."""
-    return Change("lost", Examination(
-        key=key, step=step, skill=skill, level=level, role="frontier", n=0, correct=0))
+    return Change("lost", Examination(key=key, step=step, skill=skill, level=level, role="frontier", n=0, correct=0))
 
 
 def _transition(change: Change) -> dict[str, Any]:
     e = change.examination
     return {
-        "hero": e.key.hero, "campaign": e.key.campaign, "skill": e.skill, "level": e.level, "kind": change.kind,
-        "step": e.step, "tokens": e.tokens, "val_loss": e.val_loss, "time": e.time,
+        "hero": e.key.hero,
+        "campaign": e.key.campaign,
+        "skill": e.skill,
+        "level": e.level,
+        "kind": change.kind,
+        "step": e.step,
+        "tokens": e.tokens,
+        "val_loss": e.val_loss,
+        "time": e.time,
     }
 
 
 def _taken(e: Examination) -> Fact:
     return ExaminationTaken(
-        hero=e.key.hero, campaign=e.key.campaign, skill=e.skill, level=e.level, step=e.step, n=e.n,
-        correct=e.correct, accuracy=e.accuracy, low=e.interval.low, high=e.interval.high,
-        training_accuracy=e.training_accuracy, role=e.role,
+        hero=e.key.hero,
+        campaign=e.key.campaign,
+        skill=e.skill,
+        level=e.level,
+        step=e.step,
+        n=e.n,
+        correct=e.correct,
+        accuracy=e.accuracy,
+        low=e.interval.low,
+        high=e.interval.high,
+        training_accuracy=e.training_accuracy,
+        role=e.role,
     )
 
 

@@ -73,15 +73,21 @@ def _batch(mix: Mix, engine: SkillEngine, skill: str, level: int, count: int, se
     counts = allocate({kind: weight / whole for kind, weight in weights.items()}, count)
     return [
         maker.generate(level, f"{skill}/{level}/{seed}/{kind}/{place}", kind=kind)
-        for kind, kind_count in counts.items() for place in range(kind_count)
+        for kind, kind_count in counts.items()
+        for place in range(kind_count)
     ]
 
 
 def _row(problem: Problem) -> str:
     meta = {**problem.meta, "primitives": problem.primitives}
     return json.dumps(
-        {"prompt": problem.prompt, "completion": problem.answer, "skill": problem.skill, "level": problem.level,
-         "meta": meta},
+        {
+            "prompt": problem.prompt,
+            "completion": problem.answer,
+            "skill": problem.skill,
+            "level": problem.level,
+            "meta": meta,
+        },
         ensure_ascii=False,
     )
 
@@ -89,10 +95,19 @@ def _row(problem: Problem) -> str:
 def _sidecar(mix: Mix, rows: int, seed: str, priority: str) -> dict[str, Any]:
     skill, level = mix.leading
     return {
-        "made_by": "realm practice", "version": __version__, "source": "practice", "method": "sft",
-        "skill": skill, "level": level, "priority": priority, "reason": mix.reason,
+        "made_by": "realm practice",
+        "version": __version__,
+        "source": "practice",
+        "method": "sft",
+        "skill": skill,
+        "level": level,
+        "priority": priority,
+        "reason": mix.reason,
         "parameters": {
-            "rows": rows, "seed": seed, "mix": mix.as_json(), "primitive_share": mix.primitive_share,
+            "rows": rows,
+            "seed": seed,
+            "mix": mix.as_json(),
+            "primitive_share": mix.primitive_share,
             "kind_weights": dict(mix.kind_weights),
             "weak_primitives": {name: list(weak) for name, weak in mix.weak.items()},
         },

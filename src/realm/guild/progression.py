@@ -116,7 +116,8 @@ class SkillState:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "mastered": sorted(self.mastered), "passes": list(self.passes),
+            "mastered": sorted(self.mastered),
+            "passes": list(self.passes),
             "below": {str(level): count for level, count in sorted(self.below.items())},
             "seen": {str(level): step for level, step in sorted(self.seen.items())},
         }
@@ -124,7 +125,8 @@ class SkillState:
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> SkillState:
         return cls(
-            frozenset(state["mastered"]), tuple(state["passes"]),
+            frozenset(state["mastered"]),
+            tuple(state["passes"]),
             {int(level): count for level, count in state["below"].items()},
             {int(level): step for level, step in state["seen"].items()},
         )
@@ -197,7 +199,7 @@ def _watch(state: SkillState, e: Examination, rule: CurriculumSettings) -> tuple
 def _attempt(state: SkillState, e: Examination, rule: CurriculumSettings) -> tuple[SkillState, list[Change]]:
     """The frontier: enough passes in a row, and no mastered level regressing at the last of them."""
     seen = {**state.seen, e.level: e.step}
-    streak = (*state.passes, e.step)[-rule.consecutive:] if passes(e, rule) else ()
+    streak = (*state.passes, e.step)[-rule.consecutive :] if passes(e, rule) else ()
     if len(streak) < rule.consecutive or state.below:
         return replace(state, passes=streak, seen=seen), []
     return replace(state, mastered=state.mastered | {e.level}, passes=(), seen=seen), [Change("gained", e)]

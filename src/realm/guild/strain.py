@@ -113,16 +113,26 @@ class StrainMeter:
         assert self._start_loss is not None and self._loss is not None
         gain, spent = self._start_loss - self._loss, self._effort - self._start_effort
         return Reading(
-            strain, self._effort, self._rate, zone_of(strain, self._settings), self.advice(),
-            gain, gain / spent if spent > 0 else 0.0,
+            strain,
+            self._effort,
+            self._rate,
+            zone_of(strain, self._settings),
+            self.advice(),
+            gain,
+            gain / spent if spent > 0 else 0.0,
         )
 
     def state(self) -> dict[str, Any]:
         """The whole state in plain values; `restore` makes the same meter of it."""
         return {
-            "floor": self._floor, "effort": self._effort, "rate": self._rate, "start_loss": self._start_loss,
-            "start_effort": self._start_effort, "loss": self._loss,
-            "strains": list(self._strains), "rates": list(self._rates),
+            "floor": self._floor,
+            "effort": self._effort,
+            "rate": self._rate,
+            "start_loss": self._start_loss,
+            "start_effort": self._start_effort,
+            "loss": self._loss,
+            "strains": list(self._strains),
+            "rates": list(self._rates),
         }
 
     @classmethod

@@ -19,7 +19,9 @@ def _key_columns(*, primary: bool = False) -> list[Column[Any]]:
 
 
 campaign_table = Table(
-    "campaign", metadata, *_key_columns(primary=True),
+    "campaign",
+    metadata,
+    *_key_columns(primary=True),
     Column("created", Float, nullable=False),
     Column("state", String(20), nullable=False),
     Column("seed", Integer, nullable=False),
@@ -28,7 +30,9 @@ campaign_table = Table(
     Column("settings", Text, nullable=False),
 )
 skill_level_table = Table(
-    "skill_level", metadata, *_key_columns(primary=True),
+    "skill_level",
+    metadata,
+    *_key_columns(primary=True),
     Column("skill", String(40), primary_key=True),
     Column("level", Integer, nullable=False),
     Column("state", Text, nullable=False),
@@ -36,8 +40,10 @@ skill_level_table = Table(
     Column("tokens_at_last_level", Integer, nullable=False),
 )
 examination_table = Table(
-    "examination", metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True), *_key_columns(),
+    "examination",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    *_key_columns(),
     Column("skill", String(40), nullable=False),
     Column("level", Integer, nullable=False),
     Column("step", Integer, nullable=False),
@@ -57,8 +63,10 @@ examination_table = Table(
     Index("ix_examination_step", "hero", "campaign", "step"),
 )
 level_transition_table = Table(
-    "level_transition", metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True), *_key_columns(),
+    "level_transition",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    *_key_columns(),
     Column("skill", String(40), nullable=False),
     Column("level", Integer, nullable=False),
     Column("kind", String(10), nullable=False),
@@ -69,15 +77,19 @@ level_transition_table = Table(
     Index("ix_level_transition_skill", "hero", "campaign", "skill", "step"),
 )
 level_tokens_table = Table(
-    "level_tokens", metadata, *_key_columns(primary=True),
+    "level_tokens",
+    metadata,
+    *_key_columns(primary=True),
     Column("step", Integer, primary_key=True),
     Column("skill", String(40), primary_key=True),
     Column("level", Integer, primary_key=True),
     Column("tokens", Integer, nullable=False),
 )
 practice_table = Table(
-    "practice", metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True), *_key_columns(),
+    "practice",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    *_key_columns(),
     Column("quest", String(200), nullable=False),
     Column("step", Integer, nullable=False),
     Column("rows", Integer, nullable=False),
@@ -163,14 +175,31 @@ def of(table: Table, key: CampaignKey, skill: str | None = None) -> ColumnElemen
 
 def as_campaign(row: Row[Any]) -> Campaign:
     return Campaign(
-        CampaignKey(row.hero, row.campaign), row.created, row.state, row.seed, row.starting_checkpoint,
-        tuple(json.loads(row.skills)), json.loads(row.settings),
+        CampaignKey(row.hero, row.campaign),
+        row.created,
+        row.state,
+        row.seed,
+        row.starting_checkpoint,
+        tuple(json.loads(row.skills)),
+        json.loads(row.settings),
     )
 
 
 _PLAIN = (
-    "skill", "level", "step", "role", "n", "correct", "mean_value", "training_n", "training_correct", "seed",
-    "template_hash", "tokens", "val_loss", "time",
+    "skill",
+    "level",
+    "step",
+    "role",
+    "n",
+    "correct",
+    "mean_value",
+    "training_n",
+    "training_correct",
+    "seed",
+    "template_hash",
+    "tokens",
+    "val_loss",
+    "time",
 )
 
 
@@ -193,6 +222,14 @@ COUNTED = tuple(examination_table.c[name] for name in _COUNTED)
 def as_counted(key: CampaignKey, row: Sequence[Any]) -> Examination:
     skill, level, step, role, n, correct, tokens, val_loss, when = row
     return Examination(
-        key=key, skill=skill, level=level, step=step, role=role, n=n, correct=correct, tokens=tokens,
-        val_loss=val_loss, time=when,
+        key=key,
+        skill=skill,
+        level=level,
+        step=step,
+        role=role,
+        n=n,
+        correct=correct,
+        tokens=tokens,
+        val_loss=val_loss,
+        time=when,
     )

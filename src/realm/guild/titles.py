@@ -78,6 +78,8 @@ def skill_title(titles: Sequence[Title], skill_name: str, level: int) -> str:
 
 def _reached(when: Conditions, deeds: Deeds) -> bool:
     return (
-        deeds.hero_level >= when.hero_level and deeds.quests >= when.quests
-        and deeds.total_levels >= when.total_levels and deeds.accuracy >= when.accuracy
+        deeds.hero_level >= when.hero_level
+        and deeds.quests >= when.quests
+        and deeds.total_levels >= when.total_levels
+        and deeds.accuracy >= when.accuracy
     )

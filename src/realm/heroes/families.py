@@ -49,7 +49,12 @@ class Family(ABC):
         return render_prompt(tokenizer, prompt)
 
     def answer(
-        self, model: Any, tokenizer: Any, prompts: Sequence[str | Sequence[Message]], *, max_new_tokens: int,
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompts: Sequence[str | Sequence[Message]],
+        *,
+        max_new_tokens: int,
         batch_size: int = 64,
     ) -> list[str]:
         """Greedy answers in the order asked."""

@@ -46,8 +46,15 @@ Decode = Callable[[list[int]], str]
 
 
 def validate(
-    path: Path, *, level: Level = "standard", render: Render | None = None, settings: QuestSettings | None = None,
-    decode: Decode | None = None, max_length: int | None = None, template: str | None = None, name: str | None = None,
+    path: Path,
+    *,
+    level: Level = "standard",
+    render: Render | None = None,
+    settings: QuestSettings | None = None,
+    decode: Decode | None = None,
+    max_length: int | None = None,
+    template: str | None = None,
+    name: str | None = None,
 ) -> Report:
     """Read a file to its end and say what it is worth. Never raises for what the file holds.
 
@@ -118,20 +125,38 @@ class _Survey:
         if not self._examples:
             return _nothing_usable(bad, self._problems)
         if bad > bad_row_fraction * (bad + self._examples):
-            return (f"{bad:,} of {bad + self._examples:,} rows are bad, more than the {bad_row_fraction:.3g} that "
-                    "may be set aside.", "Mend the lines named below, or raise quests.bad_row_fraction.")
+            return (
+                f"{bad:,} of {bad + self._examples:,} rows are bad, more than the {bad_row_fraction:.3g} that "
+                "may be set aside.",
+                "Mend the lines named below, or raise quests.bad_row_fraction.",
+            )
         return self._tokens.verdict()
 
     def report(self, name: str, size_bytes: int, reason: str, fix: str, seconds: float) -> Report:
         shape = self.shape
         return Report(
-            name=name, size_bytes=size_bytes, level=self._level, ok=not reason, reason=reason, fix=fix,
-            shape=shape.name if shape else "", conversion=shape.conversion if shape else "",
-            method=shape.methods[0] if shape else "", lines=self._lines, examples=self._examples,
-            bad=self._causes.total(), causes=dict(self._causes.most_common()), problems=tuple(self._problems),
-            duplicates=self._duplicates, duplicates_complete=not self._unremembered, mojibake=self._mojibake,
-            ignored_fields=tuple(self._ignored), tokens=self._tokens.counts(self._examples),
-            shown=tuple(self._shown), notes=tuple(self._notes()), seconds=seconds,
+            name=name,
+            size_bytes=size_bytes,
+            level=self._level,
+            ok=not reason,
+            reason=reason,
+            fix=fix,
+            shape=shape.name if shape else "",
+            conversion=shape.conversion if shape else "",
+            method=shape.methods[0] if shape else "",
+            lines=self._lines,
+            examples=self._examples,
+            bad=self._causes.total(),
+            causes=dict(self._causes.most_common()),
+            problems=tuple(self._problems),
+            duplicates=self._duplicates,
+            duplicates_complete=not self._unremembered,
+            mojibake=self._mojibake,
+            ignored_fields=tuple(self._ignored),
+            tokens=self._tokens.counts(self._examples),
+            shown=tuple(self._shown),
+            notes=tuple(self._notes()),
+            seconds=seconds,
         )
 
     def _add_problem(self, line: ReadLine) -> None:
@@ -174,8 +199,10 @@ class _Survey:
 def _not_trained(shape: Shape) -> tuple[str, str]:
     methods = " or ".join(shape.methods)
     trained = ", ".join(sorted(TRAINABLE))
-    return (f"The rows have the {shape.name} shape, which is for {methods}; this version trains {trained} only.",
-            "Write prompt and completion (or messages), one example a line.")
+    return (
+        f"The rows have the {shape.name} shape, which is for {methods}; this version trains {trained} only.",
+        "Write prompt and completion (or messages), one example a line.",
+    )
 
 
 def _nothing_usable(bad: int, problems: Sequence[Any]) -> tuple[str, str]:
@@ -223,9 +250,13 @@ class _Tokens:
         total, trained = sum(lengths), sum(trained for _, trained in self._sample)
         limit = self._max_length or lengths[-1]
         return TokenCounts(
-            sampled=len(lengths), p50=lengths[(len(lengths) - 1) // 2], p95=lengths[int((len(lengths) - 1) * 0.95)],
-            max=lengths[-1], truncated=sum(length > limit for length in lengths),
-            trained_share=trained / max(total, 1), total_estimate=round(total / len(lengths) * examples),
+            sampled=len(lengths),
+            p50=lengths[(len(lengths) - 1) // 2],
+            p95=lengths[int((len(lengths) - 1) * 0.95)],
+            max=lengths[-1],
+            truncated=sum(length > limit for length in lengths),
+            trained_share=trained / max(total, 1),
+            total_estimate=round(total / len(lengths) * examples),
         )
 
     def notes(self) -> list[str]:

@@ -57,8 +57,9 @@ class Verdict:
 class Filing:
     """Takes files into the queue of one workspace."""
 
-    def __init__(self, folders: Folders, ledger: QuestLedger, settings: QuestSettings, check: Check,
-                 clock: Callable[[], float]) -> None:
+    def __init__(
+        self, folders: Folders, ledger: QuestLedger, settings: QuestSettings, check: Check, clock: Callable[[], float]
+    ) -> None:
         self._folders = folders
         self._ledger = ledger
         self._settings = settings
@@ -114,8 +115,10 @@ class Filing:
         if not verdict.outcome and arrival.report.bad:
             self._folders.write(companions(path)[2], self._bad_rows(path))
         fresh = self._row(arrival, verdict, row["id"], path.name, row["priority"], row["source"])
-        return {key: fresh[key] for key in ("size_bytes", "mtime_ns", "rows", "set_aside", "outcome", "reason",
-                                            "method", "report")}
+        return {
+            key: fresh[key]
+            for key in ("size_bytes", "mtime_ns", "rows", "set_aside", "outcome", "reason", "method", "report")
+        }
 
     # -- decisions ---------------------------------------------------------------------------------------------
     def _verdict(self, arrival: Arrival) -> Verdict:
@@ -127,8 +130,12 @@ class Filing:
         if not arrival.report.ok:
             return Verdict("rejected", arrival.report.reason, arrival.report.fix)
         if method and method not in TRAINABLE:
-            return Verdict("rejected", f"Its sidecar asks for the method {method[:40]!r}; this version trains "
-                           f"{', '.join(sorted(TRAINABLE))} only.", "Take the method out of the sidecar.")
+            return Verdict(
+                "rejected",
+                f"Its sidecar asks for the method {method[:40]!r}; this version trains "
+                f"{', '.join(sorted(TRAINABLE))} only.",
+                "Take the method out of the sidecar.",
+            )
         return Verdict()
 
     def _twin(self, arrival: Arrival) -> Verdict:
@@ -140,14 +147,16 @@ class Filing:
             again = f"To train it again: realm quest retry {row['id']}"
             if done := self._ledger.completions(row["id"]):
                 day = time.strftime("%Y-%m-%d", time.localtime(done[-1]["time"]))
-                return Verdict("duplicate", f"It was trained already on {day}, as quest {row['id']}; nothing to do.",
-                               again)
+                return Verdict(
+                    "duplicate", f"It was trained already on {day}, as quest {row['id']}; nothing to do.", again
+                )
             if place and place.state == "recently_completed":
                 how = "skipped" if row["outcome"] == "skipped" else "filed as done"
                 return Verdict("duplicate", f"It was {how} already, as quest {row['id']}; nothing to do.", again)
             if place and place.state != "failed":
-                return Verdict("duplicate", f"It is in the queue already ({place.state}), as quest {row['id']}.",
-                               "Nothing to do.")
+                return Verdict(
+                    "duplicate", f"It is in the queue already ({place.state}), as quest {row['id']}.", "Nothing to do."
+                )
         return Verdict()
 
     def _id(self, arrival: Arrival) -> str:
@@ -184,14 +193,19 @@ class Filing:
         return self._ledger.get(quest) is not None
 
     # -- effects -----------------------------------------------------------------------------------------------
-    def _put_companions(self, arrival: Arrival, verdict: Verdict, target: Path, row: Mapping[str, Any],
-                        replaces: str) -> None:
+    def _put_companions(
+        self, arrival: Arrival, verdict: Verdict, target: Path, row: Mapping[str, Any], replaces: str
+    ) -> None:
         beside, report, rejected = companions(target)
         if not replaces:  # an edited file keeps its old sidecar until it carries its new name
             self._folders.take_sidecar(arrival.sidecar_path, beside)
         said = dict(arrival.sidecar.values) | {
-            "quest": row["id"], "name": arrival.name, "sha256": arrival.sha256, "source": row["source"],
-            "filed": row["state"], "replaces": replaces,
+            "quest": row["id"],
+            "name": arrival.name,
+            "sha256": arrival.sha256,
+            "source": row["source"],
+            "filed": row["state"],
+            "replaces": replaces,
         }
         self._folders.write(beside, [sidecar.encode(said)])
         self._folders.write(report, _words(arrival, verdict))
@@ -204,32 +218,48 @@ class Filing:
             if line.problem is not None and line.raw:
                 yield line.raw + b"\n"
 
-    def _row(self, arrival: Arrival, verdict: Verdict, quest: str, stored: str, priority: str,
-             source: str) -> dict[str, Any]:
+    def _row(
+        self, arrival: Arrival, verdict: Verdict, quest: str, stored: str, priority: str, source: str
+    ) -> dict[str, Any]:
         report, now = arrival.report, self._clock()
         fit = not verdict.outcome
         return {
-            "id": quest, "name": shown_name(arrival.name), "stored": stored, "sha256": arrival.sha256,
-            "priority": priority, "source": source, "outcome": verdict.outcome, "reason": verdict.reason,
-            "size_bytes": arrival.size_bytes, "mtime_ns": arrival.mtime_ns, "rows": report.examples,
-            "set_aside": report.bad if fit else 0, "retries": 0, "added": now, "changed": now,
+            "id": quest,
+            "name": shown_name(arrival.name),
+            "stored": stored,
+            "sha256": arrival.sha256,
+            "priority": priority,
+            "source": source,
+            "outcome": verdict.outcome,
+            "reason": verdict.reason,
+            "size_bytes": arrival.size_bytes,
+            "mtime_ns": arrival.mtime_ns,
+            "rows": report.examples,
+            "set_aside": report.bad if fit else 0,
+            "retries": 0,
+            "added": now,
+            "changed": now,
             "method": arrival.sidecar.text("method")[:20] or report.method,
-            "skill": shown_name(arrival.sidecar.text("skill"))[:80], "level": arrival.sidecar.level,
-            "report": dump(_judged(report, verdict).as_json()), "meta": dump(arrival.sidecar.values),
+            "skill": shown_name(arrival.sidecar.text("skill"))[:80],
+            "level": arrival.sidecar.level,
+            "report": dump(_judged(report, verdict).as_json()),
+            "meta": dump(arrival.sidecar.values),
         }
 
 
 def _facts(row: Mapping[str, Any]) -> tuple[Fact, ...]:
-    received = QuestReceived(quest=row["id"], name=row["name"], sha256=row["sha256"], size_bytes=row["size_bytes"],
-                             source=row["source"])
+    received = QuestReceived(
+        quest=row["id"], name=row["name"], sha256=row["sha256"], size_bytes=row["size_bytes"], source=row["source"]
+    )
     if row["outcome"]:
         return received, QuestRejected(quest=row["id"], name=row["name"], reason=row["reason"])
     return received, queued(row)
 
 
 def queued(row: Mapping[str, Any]) -> QuestQueued:
-    return QuestQueued(quest=row["id"], name=row["name"], priority=row["priority"], rows=row["rows"],
-                       set_aside=row["set_aside"])
+    return QuestQueued(
+        quest=row["id"], name=row["name"], priority=row["priority"], rows=row["rows"], set_aside=row["set_aside"]
+    )
 
 
 def _judged(report: Report, verdict: Verdict) -> Report:

@@ -34,8 +34,11 @@ class Place:
 
 def companions(file: Path) -> tuple[Path, Path, Path]:
     """Where a quest file's sidecar, report and rejected rows belong."""
-    return (sidecar.path_of(file), file.with_name(file.name + REPORT_SUFFIX),
-            file.with_name(file.name.removesuffix(".jsonl") + REJECTED_SUFFIX))
+    return (
+        sidecar.path_of(file),
+        file.with_name(file.name + REPORT_SUFFIX),
+        file.with_name(file.name.removesuffix(".jsonl") + REJECTED_SUFFIX),
+    )
 
 
 class Folders:

@@ -28,8 +28,15 @@ FIRST_BYTES = 4_000_000
 ABOUT = ("meta", "id", "skill", "level", "quality", "source", "domain", "category")
 """Fields that tell about a row."""
 _ROLES = {
-    "human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "chatgpt": "assistant",
-    "function": "tool", "observation": "tool", "function_call": "assistant", "tool_call": "assistant",
+    "human": "user",
+    "gpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "chatgpt": "assistant",
+    "function": "tool",
+    "observation": "tool",
+    "function_call": "assistant",
+    "tool_call": "assistant",
 } | {role: role for role in ("system", "developer", "user", "assistant", "tool")}
 
 _SLOTS = re.compile(r"\{(context|instruction|input_section)\}")
@@ -187,15 +194,19 @@ def _optional_text(row: Fields, field: str) -> str:
 
 def _messages(value: Any, field: str) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not value:
-        raise _wrong("type", f"has {kind_of(value) if value != [] else 'an empty list'} in {field!r}, where messages "
-                     "belong.", 'Write a list of {"role": ..., "content": ...}.')
+        raise _wrong(
+            "type",
+            f"has {kind_of(value) if value != [] else 'an empty list'} in {field!r}, where messages belong.",
+            'Write a list of {"role": ..., "content": ...}.',
+        )
     return [_message(item, f"{field}[{index}]") for index, item in enumerate(value)]
 
 
 def _message(item: Any, where: str) -> dict[str, Any]:
     if not isinstance(item, dict):
-        raise _wrong("type", f"has {kind_of(item)} at {where}, where a message belongs.",
-                     'Write {"role": ..., "content": ...}.')
+        raise _wrong(
+            "type", f"has {kind_of(item)} at {where}, where a message belongs.", 'Write {"role": ..., "content": ...}.'
+        )
     role, content = item.get("role", item.get("from")), item.get("content", item.get("value"))
     if not isinstance(role, str) or role.lower() not in _ROLES:
         raise _wrong("role", f"has the role {str(role)[:40]!r} at {where}.", "Use system, user, assistant or tool.")
@@ -205,14 +216,16 @@ def _message(item: Any, where: str) -> dict[str, Any]:
 
 
 def _content(content: Any, where: str, *, may_be_empty: bool) -> str:
-    if isinstance(content, list) and all(isinstance(part, dict) and isinstance(part.get("text"), str)
-                                         for part in content):
+    if isinstance(content, list) and all(
+        isinstance(part, dict) and isinstance(part.get("text"), str) for part in content
+    ):
         content = "".join(part["text"] for part in content)
     if content is None and may_be_empty:
         return ""
     if not isinstance(content, str):
-        raise _wrong("type", f"has {kind_of(content)} as the content of {where}.", "Write it as text; nothing else is "
-                     "trained.")
+        raise _wrong(
+            "type", f"has {kind_of(content)} as the content of {where}.", "Write it as text; nothing else is trained."
+        )
     if not content.strip() and not may_be_empty:
         raise _wrong("empty", f"has an empty message at {where}.", "Fill it, or take the message away.")
     return content
@@ -246,7 +259,8 @@ def _from_completion(row: Fields, _template: str | None) -> dict[str, Any]:
     prompt, completion = row["prompt"], row["completion"]
     return {
         "prompt": _messages(prompt, "prompt") if isinstance(prompt, list) else _text(row, "prompt"),
-        "completion": _conversation(completion, "completion") if isinstance(completion, list)
+        "completion": _conversation(completion, "completion")
+        if isinstance(completion, list)
         else _text(row, "completion"),
     }
 
@@ -302,7 +316,11 @@ def _about(row: Fields) -> dict[str, Any]:
 
 def _pair(question: str, answer: str) -> Shape:
     return Shape(
-        f"{question}/{answer}", (question, answer), ("sft",), _from_pair(question, answer), ("system",),
+        f"{question}/{answer}",
+        (question, answer),
+        ("sft",),
+        _from_pair(question, answer),
+        ("system",),
         f"{question} becomes the prompt, {answer} the completion",
     )
 
@@ -311,12 +329,23 @@ _TABLE = (
     Shape("preference", ("chosen", "rejected"), ("dpo",), _kept, ("prompt", "instruction", "input", "system")),
     Shape("unpaired preference", ("prompt", "completion", "label"), ("kto",), _kept),
     Shape("conversational", ("messages",), ("sft",), _from_messages, ("tools",)),
-    Shape("sharegpt", ("conversations",), ("sft",), _from_conversations, ("tools",),
-          "conversations become messages with the roles user, assistant, system and tool"),
+    Shape(
+        "sharegpt",
+        ("conversations",),
+        ("sft",),
+        _from_conversations,
+        ("tools",),
+        "conversations become messages with the roles user, assistant, system and tool",
+    ),
     Shape("prompt-completion", ("prompt", "completion"), ("sft",), _from_completion),
-    Shape("alpaca", ("instruction", "output"), ("sft",), _from_instruction, ("input", "system"),
-          "instruction and input become the prompt (by the hero's prompt_template if it has one), output the "
-          "completion"),
+    Shape(
+        "alpaca",
+        ("instruction", "output"),
+        ("sft",),
+        _from_instruction,
+        ("input", "system"),
+        "instruction and input become the prompt (by the hero's prompt_template if it has one), output the completion",
+    ),
     _pair("question", "answer"),
     _pair("prompt", "response"),
     _pair("user_prompt", "assistant_response"),

@@ -47,8 +47,15 @@ class _Look:
 class Inbox:
     """The inbox of one workspace. Safe for several threads of one process."""
 
-    def __init__(self, workspace: Workspace, queue: QuestQueue, settings: QuestSettings, *,
-                 clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        queue: QuestQueue,
+        settings: QuestSettings,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._workspace = workspace
         self._queue = queue
         self._settings = settings
@@ -195,8 +202,13 @@ def is_temporary(name: str) -> bool:
 
 
 def deliver(
-    workspace: Workspace, name: str, chunks: Iterable[bytes], *, priority: str = "normal",
-    max_bytes: int | None = None, meta: dict[str, Any] | None = None,
+    workspace: Workspace,
+    name: str,
+    chunks: Iterable[bytes],
+    *,
+    priority: str = "normal",
+    max_bytes: int | None = None,
+    meta: dict[str, Any] | None = None,
 ) -> Path:
     """Put a file into the inbox at once, with a sidecar that proves it whole: for uploads and `realm quest add`.
 
@@ -222,8 +234,10 @@ def _copy(chunks: Iterable[bytes], target: Path, max_bytes: int | None) -> str:
         for chunk in chunks:
             size += len(chunk)
             if max_bytes is not None and size > max_bytes:
-                raise QuestError(f"The file is larger than {max_bytes:,} bytes.",
-                                 hint="Copy it into the inbox folder itself, or raise quests.max_upload_bytes.")
+                raise QuestError(
+                    f"The file is larger than {max_bytes:,} bytes.",
+                    hint="Copy it into the inbox folder itself, or raise quests.max_upload_bytes.",
+                )
             hasher.update(chunk)
             file.write(chunk)
     return hasher.hexdigest()

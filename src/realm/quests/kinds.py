@@ -14,8 +14,11 @@ _MAGIC = (
     (b"BZh", "is packed with bzip2", "Unpack it: bunzip2 FILE"),
     (b"\xfd7zXZ", "is packed with xz", "Unpack it: unxz FILE"),
     (b"PK\x03\x04", "is a zip archive (or a spreadsheet)", "Unpack it, or save the sheet as JSONL."),
-    (b"PAR1", "is a Parquet file", "Write its rows as JSONL: pandas.read_parquet(F).to_json(G, orient='records', "
-                                   "lines=True)"),
+    (
+        b"PAR1",
+        "is a Parquet file",
+        "Write its rows as JSONL: pandas.read_parquet(F).to_json(G, orient='records', lines=True)",
+    ),
     (b"ARROW1", "is an Arrow file", "Write its rows as JSONL with datasets: Dataset.from_file(F).to_json(G)"),
     (b"SQLite format 3", "is a SQLite database", "Write the rows of a table as JSONL."),
     (b"%PDF", "is a PDF", "Take the text out of it, one example a line."),
@@ -64,8 +67,9 @@ def _spread_object(text: bytes) -> Kind | None:
         return None
     second = rest.partition(b"\n")[0].strip()
     if first.rstrip() in (b"{", b'{"') or (second[:1] in (b'"', b"}", b"]") and not _parses(first)):
-        return Kind("holds JSON objects spread over several lines",
-                    "Put each object on one line: jq -c . FILE > FILE.jsonl")
+        return Kind(
+            "holds JSON objects spread over several lines", "Put each object on one line: jq -c . FILE > FILE.jsonl"
+        )
     return None
 
 
@@ -74,8 +78,11 @@ def _table(text: bytes) -> Kind | None:
     for mark, name in ((b",", "CSV"), (b"\t", "TSV")):
         columns = lines[0].count(mark)
         if columns and len(lines) > 1 and all(line.count(mark) == columns for line in lines[:-1]):
-            return Kind(f"looks like {name}", f"Write its rows as JSONL: pandas.read_csv(F{_separator(name)})"
-                        ".to_json(G, orient='records', lines=True)")
+            return Kind(
+                f"looks like {name}",
+                f"Write its rows as JSONL: pandas.read_csv(F{_separator(name)})"
+                ".to_json(G, orient='records', lines=True)",
+            )
     if not any(line.lstrip().startswith((b"{", b"[")) for line in text.splitlines()) and b"\0" not in text:
         return Kind("is plain text, not JSON", 'Write each example as {"text": "..."} on a line of its own.')
     return None

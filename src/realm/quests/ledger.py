@@ -86,8 +86,11 @@ class QuestLedger:
     def put(self, values: dict[str, Any], *facts: Fact, replaces: str = "") -> None:
         """Insert a row, or replace the one of the same id. `replaces` is a quest whose file became this one."""
         with self.write("put") as connection:
-            gone = {"state": "missing", "outcome": "changed",
-                    "reason": f"Its file was changed by hand; it is quest {values['id']} now."}
+            gone = {
+                "state": "missing",
+                "outcome": "changed",
+                "reason": f"Its file was changed by hand; it is quest {values['id']} now.",
+            }
             connection.execute(quest_table.update().where(quest_table.c.id == replaces).values(**gone))
             connection.execute(quest_table.delete().where(quest_table.c.id == values["id"]))
             connection.execute(quest_table.insert(), values)
@@ -102,15 +105,24 @@ class QuestLedger:
             self._events.append_in(connection, *facts)
             return True
 
-    def complete(self, quest: str, run: str, steps: int, key: CampaignKey, now: float, values: dict[str, Any],
-                 fact: Fact) -> bool:
+    def complete(
+        self, quest: str, run: str, steps: int, key: CampaignKey, now: float, values: dict[str, Any], fact: Fact
+    ) -> bool:
         """Record that a run trained a quest to its end; False when that was recorded before."""
         with self.write("complete") as connection:
             if _completion(connection, quest, run):
                 return False
-            connection.execute(completion_table.insert(), {
-                "quest": quest, "run": run, "time": now, "steps": steps, "hero": key.hero, "campaign": key.campaign,
-            })
+            connection.execute(
+                completion_table.insert(),
+                {
+                    "quest": quest,
+                    "run": run,
+                    "time": now,
+                    "steps": steps,
+                    "hero": key.hero,
+                    "campaign": key.campaign,
+                },
+            )
             connection.execute(quest_table.update().where(quest_table.c.id == quest).values(**values))
             self._events.append_in(connection, fact)
             return True
@@ -123,7 +135,7 @@ class QuestLedger:
         """The rows of these ids, without their reports."""
         rows: dict[str, dict[str, Any]] = {}
         for start in range(0, len(quests), 500):
-            part = quests[start: start + 500]
+            part = quests[start : start + 500]
             rows |= {row["id"]: row for row in self._select(quest_table.c.id.in_(part), light=True)}
         return rows
 
@@ -141,8 +153,11 @@ class QuestLedger:
 
     def completed(self, key: CampaignKey) -> int:
         """Quests that this hero completed in this campaign, each training counted."""
-        query = select(func.count()).select_from(completion_table).where(
-            completion_table.c.hero == key.hero, completion_table.c.campaign == key.campaign)
+        query = (
+            select(func.count())
+            .select_from(completion_table)
+            .where(completion_table.c.hero == key.hero, completion_table.c.campaign == key.campaign)
+        )
         with self._db.read() as connection:
             return connection.scalar(query) or 0
 

@@ -110,8 +110,12 @@ def _skip(file: BinaryIO) -> int:
 def parse(line: Line) -> Parsed:
     """The object on a line, or what is wrong with it. Never raises."""
     if line.data is None:
-        return _bad(line, "too_long", f"is {_megabytes(line.size_bytes)} long.",
-                    "Split it into several examples, or raise quests.max_line_bytes.")
+        return _bad(
+            line,
+            "too_long",
+            f"is {_megabytes(line.size_bytes)} long.",
+            "Split it into several examples, or raise quests.max_line_bytes.",
+        )
     try:
         value = json.loads(line.data.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -125,8 +129,12 @@ def parse(line: Line) -> Parsed:
     if line.data.count(b"{") + line.data.count(b"[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         return _nested(line)
     if _SURROGATE.search(line.data) and _has_lone_surrogate(value):
-        return _bad(line, "surrogate", "holds half a character (a lone \\ud8.. escape).",
-                    "Write the whole pair, or the character itself.")
+        return _bad(
+            line,
+            "surrogate",
+            "holds half a character (a lone \\ud8.. escape).",
+            "Write the whole pair, or the character itself.",
+        )
     return Parsed(line, value, None)
 
 
@@ -146,15 +154,23 @@ def _nested(line: Line) -> Parsed:
 
 def _not_utf8(line: Line, error: UnicodeDecodeError) -> Parsed:
     byte = error.object[error.start]
-    return _bad(line, "utf8", f"is not UTF-8: byte 0x{byte:02x} at position {error.start + 1}.",
-                "Save the file as UTF-8, e.g. iconv -f latin1 -t utf-8.")
+    return _bad(
+        line,
+        "utf8",
+        f"is not UTF-8: byte 0x{byte:02x} at position {error.start + 1}.",
+        "Save the file as UTF-8, e.g. iconv -f latin1 -t utf-8.",
+    )
 
 
 def _not_json(line: Line, error: ValueError) -> Parsed:
     data = line.data or b""
     if b"\0" in data:
-        return _bad(line, "nul", "holds NUL bytes: the file was cut short, or is not text.",
-                    "Write the file again; a UTF-16 file must be saved as UTF-8.")
+        return _bad(
+            line,
+            "nul",
+            "holds NUL bytes: the file was cut short, or is not text.",
+            "Write the file again; a UTF-16 file must be saved as UTF-8.",
+        )
     if not isinstance(error, json.JSONDecodeError):
         return _bad(line, "json", "holds a number with thousands of digits.", "Write it as text, in quotes.")
     message = f"is not valid JSON: {error.msg} at column {error.colno}, near {_near(error)}."
@@ -162,11 +178,11 @@ def _not_json(line: Line, error: ValueError) -> Parsed:
 
 
 def _near(error: json.JSONDecodeError) -> str:
-    return repr(error.doc[max(0, error.pos - 12): error.pos + 12])
+    return repr(error.doc[max(0, error.pos - 12) : error.pos + 12])
 
 
 def _json_fix(error: json.JSONDecodeError) -> str:
-    here = error.doc[error.pos: error.pos + 1]
+    here = error.doc[error.pos : error.pos + 1]
     if error.msg.startswith("Expecting property name") and here == "'":
         return "Use double quotes, not single ones."
     if error.msg.startswith("Illegal trailing comma") or (error.msg.startswith("Expecting property") and here == "}"):

@@ -51,10 +51,24 @@ class Quest:
 def from_row(row: Mapping[str, Any], place: Place | None, path: Path) -> Quest:
     """What the ledger remembers, at the place where the file lies now."""
     return Quest(
-        id=row["id"], name=row["name"], path=path, sha256=row["sha256"], priority=row["priority"],
-        state=place.state if place else "missing", source=row["source"], rows=row["rows"], set_aside=row["set_aside"],
-        size_bytes=row["size_bytes"], retries=row["retries"], added=row["added"], changed=row["changed"],
-        method=row["method"], skill=row["skill"], level=row["level"], outcome=row["outcome"], reason=row["reason"],
+        id=row["id"],
+        name=row["name"],
+        path=path,
+        sha256=row["sha256"],
+        priority=row["priority"],
+        state=place.state if place else "missing",
+        source=row["source"],
+        rows=row["rows"],
+        set_aside=row["set_aside"],
+        size_bytes=row["size_bytes"],
+        retries=row["retries"],
+        added=row["added"],
+        changed=row["changed"],
+        method=row["method"],
+        skill=row["skill"],
+        level=row["level"],
+        outcome=row["outcome"],
+        reason=row["reason"],
         report_path=companions(path)[1],
     )
 
@@ -63,8 +77,23 @@ def unchecked(place: Place) -> Quest:
     """A file that a person just put into the queue's folder: nothing is known about it yet."""
     status = place.path.lstat()
     return Quest(
-        id=place.id or place.path.name, name=place.path.name, path=place.path, sha256="", priority=place.state,
-        state=place.state, source="person", rows=0, set_aside=0, size_bytes=status.st_size, retries=0,
-        added=status.st_mtime, changed=status.st_mtime, method="", skill="", level=None, outcome="",
-        reason="Not checked yet.", report_path=companions(place.path)[1],
+        id=place.id or place.path.name,
+        name=place.path.name,
+        path=place.path,
+        sha256="",
+        priority=place.state,
+        state=place.state,
+        source="person",
+        rows=0,
+        set_aside=0,
+        size_bytes=status.st_size,
+        retries=0,
+        added=status.st_mtime,
+        changed=status.st_mtime,
+        method="",
+        skill="",
+        level=None,
+        outcome="",
+        reason="Not checked yet.",
+        report_path=companions(place.path)[1],
     )

@@ -38,8 +38,15 @@ class QuestQueue:
     """The queue of one workspace. Safe for several threads; other processes may list, move, retry and remove."""
 
     def __init__(
-        self, workspace: Workspace, db: Database, events: Events, settings: QuestSettings, *,
-        check: Check | None = None, template: str | None = None, clock: Callable[[], float] = time.time,
+        self,
+        workspace: Workspace,
+        db: Database,
+        events: Events,
+        settings: QuestSettings,
+        *,
+        check: Check | None = None,
+        template: str | None = None,
+        clock: Callable[[], float] = time.time,
         effect: Effect = lambda _what: None,
     ) -> None:
         """`check` is checks.validate with a hero's tokenizer bound; `template` is that hero's prompt_template."""
@@ -149,14 +156,18 @@ class QuestQueue:
             row = self._known(quest_id)
             place = self._where(row)
             if place.state not in ENDS:
-                raise QuestError(f"Quest {quest_id} is {_said(place.state)}; there is nothing to retry.",
-                                 hint="See the queue: realm quest list")
+                raise QuestError(
+                    f"Quest {quest_id} is {_said(place.state)}; there is nothing to retry.",
+                    hint="See the queue: realm quest list",
+                )
             self._folders.move(place.path, self._folders.path(row["priority"], row["stored"]))
             ready = self._ready(self._where(row))
             quest = self.get(ready.id if ready and ready.id else quest_id)
         if quest.state in ENDS:
-            raise QuestError(f"Quest {quest_id} still cannot be trained. {quest.reason}",
-                             hint=f"Mend {quest.path}; its report lies beside it.")
+            raise QuestError(
+                f"Quest {quest_id} still cannot be trained. {quest.reason}",
+                hint=f"Mend {quest.path}; its report lies beside it.",
+            )
         return quest
 
     def remove(self, quest_id: str) -> Quest:
@@ -361,7 +372,8 @@ class QuestQueue:
         known = self._rows(places)
         quests = [
             from_row(known[place.id], place, place.path) if place.id in known else unchecked(place)
-            for place in places if place.path.exists() or place.path.is_symlink()
+            for place in places
+            if place.path.exists() or place.path.is_symlink()
         ]
         ended = state in ENDS
         return sorted(quests, key=lambda q: (q.changed if ended else q.added, q.id), reverse=ended)

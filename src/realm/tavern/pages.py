@@ -44,9 +44,7 @@ class Pages:
         return self._render(f"{name}.html", skin, {**values, **frame})
 
     def _render(self, template: str, skin: Skin, values: Mapping[str, Any]) -> str:
-        return self._templates.get_template(template).render(
-            values, skin=skin, t=skin.word, empty_words=EMPTY_WORDS
-        )
+        return self._templates.get_template(template).render(values, skin=skin, t=skin.word, empty_words=EMPTY_WORDS)
 
 
 def figure(value: float | None) -> str:

@@ -25,7 +25,6 @@ DIGITS = ("⓪", "①")
 MAX_CONTEXT_TOKENS = 2048
 
 
-
 def build(pieces: Iterable[str]) -> Tokenizer:
     """A tokenizer of bytes in which each of `pieces` is one token wherever it stands.
 
