@@ -137,13 +137,13 @@ def test_facts_are_read_back_in_order_narrowed_and_replayed(db: Database) -> Non
 
 
 def test_migrations_make_the_declared_tables(tmp_path: Path) -> None:
-    import realm.guild.ledger
-    import realm.quests.queue
-    import realm.watchtower.metrics
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
+    import realm.guild.ledger
+    import realm.quests.queue
     import realm.vault.ledger
+    import realm.watchtower.metrics
     import realm.weaver.ledger  # noqa: F401 - each declares its tables
     from realm.db import metadata
 

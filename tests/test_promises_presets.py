@@ -7,12 +7,12 @@ import tomllib
 
 import pytest
 
-from tests.promises import ROOT
 from realm.config.layers import combine, load
 from realm.config.presets import preset_spec
 from realm.config.run_spec import RunSpec
 from realm.config.sources import TomlText
 from realm.workspace import STARTER_SETTINGS
+from tests.promises import ROOT
 
 
 def test_every_shipped_preset_loads(capsys: pytest.CaptureFixture[str]) -> None:

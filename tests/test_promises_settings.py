@@ -8,9 +8,9 @@ from functools import cache
 import pytest
 from pydantic import BaseModel
 
-from tests.promises import SOURCE, module_name, room, source_files, tree
 from realm.config import schema
 from realm.config.checks import NOT_USED
+from tests.promises import SOURCE, module_name, room, source_files, tree
 
 CHECKED_BY_THEIR_TYPE = {"schema_version"}
 """A file of another version is refused when it is loaded."""

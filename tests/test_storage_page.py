@@ -12,7 +12,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, String, Table, Text
 
-from tests.promises import ROOT, module_name, source_files
 from realm.db import Database, metadata
 from realm.events import KINDS
 from realm.records import CampaignKey, Progress
@@ -21,6 +20,7 @@ from realm.watchtower import prometheus
 from realm.watchtower.gpu import Gpu
 from realm.watchtower.machine import Machine
 from realm.watchtower.metrics import SERIES, Metrics, MetricsWriter
+from tests.promises import ROOT, module_name, source_files
 
 PAGE = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
 TYPES = {Text: "text", String: "text", BigInteger: "integer", Integer: "integer", Float: "real", Boolean: "boolean"}

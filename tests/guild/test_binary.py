@@ -6,7 +6,6 @@ import re
 from collections import Counter
 
 import pytest
-from tests.guild.binary_reader import Reader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from realm.guild.engine import SkillEngine
 from realm.guild.skill import Problem, side_of
 from realm.guild.skills.binary import BinarySkill, vocabulary
 from realm.guild.skills.binary.layout import DIFFICULTIES, TAGS, Difficulty
+from tests.guild.binary_reader import Reader
 
 BIN = BinarySkill()
 TASKS = {"compute", "error", "blank", "truth", "larger", "property", "overflow", "operands"}

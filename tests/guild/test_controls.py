@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
-from tests.guild.tiny_skills import knows_all, tiny_engine
 
 from realm.config.schema import CurriculumSettings
 from realm.db import Database
@@ -15,6 +14,7 @@ from realm.guild.engine import Answer, SkillEngine
 from realm.guild.examiner import examine, targets
 from realm.guild.ledger import GuildLedger
 from realm.records import CampaignKey
+from tests.guild.tiny_skills import knows_all, tiny_engine
 
 SETTINGS = CurriculumSettings()
 KEY = CampaignKey("hatchling", "control")

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tests.guild.tiny_skills import knows_all, tiny_engine
 
 from realm.config.schema import CurriculumSettings
 from realm.errors import UsageError
@@ -11,6 +10,7 @@ from realm.guild.examiner import Target, examine, targets
 from realm.guild.progression import Examination, SkillState
 from realm.guild.skill import side_of
 from realm.records import CampaignKey
+from tests.guild.tiny_skills import knows_all, tiny_engine
 
 KEY = CampaignKey("hatchling", "test")
 SETTINGS = CurriculumSettings(exam_problems=40, panel_problems=20, training_problems=10)

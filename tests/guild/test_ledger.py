@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.guild.tiny_skills import tiny_engine
 
 from realm.config.schema import CampaignSettings, CurriculumSettings
 from realm.db import Database, metadata, open_database
@@ -21,6 +20,7 @@ from realm.guild.ledger import GuildLedger
 from realm.guild.progression import Examination, fold, pooled
 from realm.guild.tables import as_row, examination_table
 from realm.records import CampaignKey
+from tests.guild.tiny_skills import tiny_engine
 
 KEY = CampaignKey("hatchling", "test")
 OTHER = CampaignKey("smol", "test")

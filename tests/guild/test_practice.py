@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.guild.tiny_skills import tiny_engine
 
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
 from realm.guild.practice import allocate, draw, write
 from realm.guild.skill import side_of
+from tests.guild.tiny_skills import tiny_engine
 
 ENGINE = tiny_engine()
 MIX = Mix({("double", 1): 0.5, ("double", 2): 0.3, ("parity", 1): 0.2}, "because")
