@@ -54,6 +54,11 @@ class Story:
         """Wait until that many facts of a kind are there."""
         return self.wait(lambda: found if len(found := self.facts(kind)) >= count else None, kind, seconds)
 
+    def steps(self) -> None:
+        """Wait until the run in hand has made some steps."""
+        begun = self.loop.engine.progress.step
+        self.wait(lambda: [] if self.loop.engine.progress.step > begun + 1 else None, "some steps")
+
     def wait(self, condition: Callable[[], list[Fact] | None], what: str, seconds: float = 120.0) -> list[Fact]:
         deadline = time.monotonic() + seconds
         while (found := condition()) is None:
@@ -82,9 +87,12 @@ def test_a_dropped_file_becomes_an_examined_checkpoint(home: Workspace) -> None:
         assert [f.name for f in home.queue("recently_completed").glob("*.jsonl")]
         order = [r.kind for r in story.realm.events.replay()]
         for before, after in (
-            ("quest_received", "quest_queued"), ("quest_queued", "quest_started"), ("quest_started", "checkpoint_saved"),
-            ("checkpoint_saved", "examination_taken"), ("checkpoint_saved", "quest_completed"),
-        ):  # fmt: skip
+            ("quest_received", "quest_queued"),
+            ("quest_queued", "quest_started"),
+            ("quest_started", "checkpoint_saved"),
+            ("checkpoint_saved", "examination_taken"),
+            ("checkpoint_saved", "quest_completed"),
+        ):
             assert order.index(before) < order.index(after)
         run = next(iter(home.runs(*("hatchling", "story")).iterdir()))
         assert json.loads((run / "spec.json").read_text())["hero"] == "hatchling"
@@ -137,9 +145,8 @@ def test_pause_resume_skip_and_stop_act_within_a_step(home: Workspace) -> None:
     (home.inbox / "long.jsonl").write_text(quest_lines("cedar", 4000))
     (home.inbox / "next.jsonl").write_text(quest_lines("elm", 4000))
     with Story(home) as story:
-        story.wait(lambda: [] if story.loop.engine.progress.step > 2 else None, "some steps") if hasattr(
-            story.loop, "engine"
-        ) else story.until("run_started")
+        story.until("run_started")
+        story.steps()
         home.request("pause")
         paused = story.until("run_paused")[0]
         step = paused.step  # type: ignore[attr-defined]
@@ -151,6 +158,7 @@ def test_pause_resume_skip_and_stop_act_within_a_step(home: Workspace) -> None:
         story.until("quest_skipped")
         assert home.requests() == set()
         story.until("run_started", 2)
+        story.steps()
         home.request("stop")
         stopped = story.wait(
             lambda: [f for f in story.facts("run_finished") if f.outcome == "stopped"] or None,  # type: ignore[attr-defined]
