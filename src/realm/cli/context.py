@@ -15,6 +15,7 @@ import typer
 from realm.config.layers import load
 from realm.config.schema import RealmSettings
 from realm.db import Database, open_database
+from realm.errors import MissingExtra
 from realm.events import Events
 from realm.records import CampaignKey
 from realm.workspace import Workspace
@@ -66,6 +67,30 @@ def open_realm() -> Iterator[Realm]:
         yield realm
     finally:
         realm.db.close()
+
+
+@contextmanager
+def train_packages(what: str) -> Iterator[None]:
+    """Say in words that the training extra is missing. Raises MissingExtra; other errors pass as they are."""
+    try:
+        yield
+    except (ImportError, RuntimeError) as error:  # transformers and trl wrap what their own imports miss
+        if (package := _absent(error)) is None:
+            raise
+        raise MissingExtra(
+            f"{what} needs the package '{package}', which is not installed.",
+            hint="Install it: pip install 'realm[train]'",
+        ) from error
+
+
+def _absent(error: BaseException | None) -> str | None:
+    """The package whose absence an error comes from; None when it comes from something else, our own code included."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            package = error.name.partition(".")[0]
+            return None if package == "realm" else package
+        error = error.__cause__
+    return None
 
 
 def print_json(value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from realm.cli.context import find_workspace, open_realm, print_json
+from realm.cli.context import find_workspace, open_realm, print_json, train_packages
 from realm.cli.standing import examination_row
 from realm.errors import WorkspaceError
 from realm.guild.engine import SkillEngine
@@ -68,10 +68,8 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Examine the newest checkpoint on held-out problems now; nothing is recorded and no level is won by it."""
-    from realm.cli.train import train_packages  # noqa: PLC0415 - torch stays behind this door
-
     with open_realm() as realm, train_packages("Examining"):
-        from realm.hero_loop import HeroLoop  # noqa: PLC0415
+        from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door
 
         loop = HeroLoop(realm.workspace, realm.settings, realm.db, realm.events)
         results = loop.examine_now([skill] if skill else realm.settings.campaign.skills, level or None)

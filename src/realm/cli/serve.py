@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from realm.cli.context import Realm, find_workspace, open_workspace
-from realm.errors import MissingExtra, UsageError
+from realm.cli.context import Realm, find_workspace, open_workspace, train_packages
+from realm.errors import UsageError
 from realm.registry import unknown
 from realm.weaver.process import watch_parent
 
@@ -30,7 +30,7 @@ def serve(
         raise UsageError(
             "The hero runs alone: an out-of-memory must not take the page down.", hint="Start two processes."
         )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_what_matters()
     watch_parent()
     realm = open_workspace(find_workspace(), checkpoints=names == ["hero"])
     try:
@@ -42,20 +42,22 @@ def serve(
         realm.db.close()
 
 
+def log_what_matters() -> None:
+    """A service's log: what Realm itself says, and what goes wrong in the libraries below."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("realm").setLevel(logging.INFO)
+
+
 def _hero(realm: Realm) -> None:
     # Threads that spin while they wait starve each other as soon as the machine has other work (docs/arena.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"Training needs the package '{error.name}', which is not installed.",
-            hint="Install it: pip install 'realm[train]'",
-        ) from error
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    HeroLoop(realm.workspace, realm.settings, realm.db, realm.events).live(stopping)
+    with train_packages("Training"):
+        from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopping.set())
+        HeroLoop(realm.workspace, realm.settings, realm.db, realm.events).live(stopping)
 
 
 def _web(realm: Realm, names: set[str]) -> None:

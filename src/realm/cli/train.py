@@ -6,19 +6,18 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from realm.cli.context import open_realm
+from realm.cli.context import open_realm, train_packages
 from realm.cli.train_dry_run import dry_run, list_hardware, list_heroes, list_presets, preset_run
 from realm.config.output import dataset_file, good_enough, model_folder, run_metadata
 from realm.config.run_spec import RunSpec
 from realm.config.schema import DatasetSettings
-from realm.errors import MissingExtra, UsageError
+from realm.errors import UsageError
 
 RESUME_FILES = ("realm.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
@@ -118,15 +117,3 @@ def _finish(checkpoint: Path, folder: Path, told: dict[str, Any]) -> Path:
     shutil.copytree(checkpoint, temporary, ignore=shutil.ignore_patterns(*RESUME_FILES))
     (temporary / "metadata.json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return temporary.rename(target)
-
-
-@contextmanager
-def train_packages(what: str) -> Iterator[None]:
-    """Say in words that the training extra is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"{what} needs the package '{error.name}', which is not installed.",
-            hint="Install it: pip install 'realm[train]'",
-        ) from error
