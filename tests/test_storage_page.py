@@ -93,7 +93,7 @@ def test_manifest() -> None:
 
 
 def test_prometheus_names(db: Database) -> None:
-    from watchtower.test_metrics import step
+    from tests.watchtower.test_metrics import step
 
     key = CampaignKey("h", "c")
     with db.write() as connection:

@@ -10,14 +10,14 @@ import signal
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from realm.config.schema import RetentionSettings
 from realm.db import open_database
 from realm.events import Events
 from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
 from realm.workspace import Workspace
-from vault.conftest import KEY, facts, writer
+from tests.vault.conftest import KEY, facts, writer
 
 
 def main(root: str, step: int, die_at: str) -> None:
