@@ -53,8 +53,12 @@ def test_every_setting_is_read(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_hyperparameter_reaches_the_training() -> None:
-    """Config shows and estimates with them, which is not yet using them."""
-    unread = sorted(set(schema.Hyperparameters.model_fields) - RESOLVED_WITH_THE_PRESET - read_names("arena"))
+    """Config shows and estimates with them, which is not yet using them.
+
+    The arena trains; the hero loop records its steps, and so it is there that `logging_steps` has its use.
+    """
+    used = read_names("arena", "hero_loop")
+    unread = sorted(set(schema.Hyperparameters.model_fields) - RESOLVED_WITH_THE_PRESET - used)
     assert not unread, "\n" + "\n".join(unread)
 
 

@@ -98,6 +98,18 @@ def test_a_dropped_file_becomes_an_examined_checkpoint(home: Workspace) -> None:
         assert json.loads((run / "spec.json").read_text())["hero"] == "hatchling"
 
 
+def test_every_step_costs_effort_also_one_that_is_not_recorded(home: Workspace) -> None:
+    home.settings.write_text(SETTINGS.replace("eval_steps = 5", "eval_steps = 8\nlogging_steps = 4"))
+    (home.inbox / "notes.jsonl").write_text(quest_lines("rowan", 300))
+    with Story(home) as story:
+        story.until("quest_completed")
+        recorded = Metrics(story.realm.db).after(story.realm.key, 0)
+        reached = story.loop.engine.progress
+    assert {m.step for m in recorded} == {*range(4, reached.step + 1, 4), reached.step}
+    assert reached.effort == pytest.approx(recorded[-1].effort)
+    assert reached.effort > 2 * sum(m.strain or 0.0 for m in recorded)
+
+
 def test_an_idle_hero_makes_its_own_data_and_is_examined(home: Workspace) -> None:
     home.settings.write_text(SETTINGS.replace("enabled = false", "enabled = true\nexamples = 60"))
     with Story(home) as story:
