@@ -140,7 +140,6 @@ class RunStarted(Fact):
     quest: str
     method: str
     step: int
-    planned_steps: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

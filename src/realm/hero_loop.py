@@ -232,9 +232,7 @@ class HeroLoop:
         (folder / "spec.json").write_text(self.spec.model_copy(update={"quest": quest.id}).to_json(), encoding="utf-8")
         self.say(
             QuestStarted(quest=quest.id, name=quest.name, run=run, rows=quest.rows),
-            RunStarted(
-                run=run, quest=quest.id, method=quest.method or "sft", step=self.engine.progress.step, planned_steps=0
-            ),
+            RunStarted(run=run, quest=quest.id, method=quest.method or "sft", step=self.engine.progress.step),
         )
 
     def on_step(self, quest: Quest, metrics: StepMetrics, writer: MetricsWriter) -> None:

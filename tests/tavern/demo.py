@@ -107,8 +107,7 @@ class Demo:
         assert quest is not None
         self.events.append(
             QuestStarted(quest=quest.id, name=quest.name, run="run-1", rows=quest.rows, **self.names),
-            RunStarted(run="run-1", quest=quest.id, method="sft", step=self.step, planned_steps=STEPS_PER_QUEST,
-                       **self.names),
+            RunStarted(run="run-1", quest=quest.id, method="sft", step=self.step, **self.names),
         )  # fmt: skip
 
     def finish(self) -> None:

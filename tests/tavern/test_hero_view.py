@@ -25,7 +25,7 @@ def fact(kind: str, body: Fact, time: float = 50.0) -> Recorded:
     return Recorded(1, time, kind, body)
 
 
-STARTED = RunStarted(run="r", quest="q", method="sft", step=1, planned_steps=9)
+STARTED = RunStarted(run="r", quest="q", method="sft", step=1)
 PAUSED = RunPaused(run="r", step=1)
 FINISHED = RunFinished(run="r", quest="q", outcome="completed", step=1, steps=1, tokens=1, seconds=1, loss_first=1,
                        loss_last=1, effort=1)  # fmt: skip

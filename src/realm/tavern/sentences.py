@@ -13,7 +13,7 @@ PLAIN: dict[str, str] = {
     "quest_skipped": "File {name} skipped at step {step}.",
     "quest_removed": "File {name} removed from the queue.",
     "practice_planned": "Queue empty: {rows} practice examples generated.",
-    "run_started": "Run started at step {step} ({method}, {planned_steps} steps planned).",
+    "run_started": "Run started at step {step} ({method}).",
     "run_paused": "Run paused at step {step}.",
     "run_resumed": "Run resumed at step {step}.",
     "run_finished": "Run {outcome} at step {step}: loss {loss_first} to {loss_last}.",
