@@ -195,6 +195,16 @@ def test_a_checkpoint_is_in_the_layout_of_the_field(tmp_path: Path) -> None:
     assert AutoTokenizer.from_pretrained(tmp_path / "made").chat_template == engine.hero.tokenizer.chat_template
 
 
+def test_a_save_writes_nothing_into_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from transformers.utils import logging
+
+    logging.enable_progress_bar()
+    engine = opened()
+    engine.write(tmp_path / "made")
+    assert (tmp_path / "made" / "model.safetensors").is_file()
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("name", ["optimizer.pt", "rng_state.pth", "model.safetensors"])
 def test_a_checkpoint_with_a_part_missing_is_refused(tmp_path: Path, name: str) -> None:
     engine = opened()

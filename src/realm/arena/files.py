@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch.optim import Optimizer
 from transformers.trainer_callback import TrainerState
+from transformers.utils import logging
 
 from realm.arena.random_state import random_state, restore_random_state
 from realm.errors import CheckpointError
@@ -20,6 +21,7 @@ TRAINER_STATE = "trainer_state.json"
 def write(folder: Path, *, model: Any, tokenizer: Any, optimizer: Any, scheduler: Any, step: int) -> None:
     """Everything that going on needs, but for the progress, which the manifest holds."""
     folder.mkdir(parents=True, exist_ok=True)
+    logging.disable_progress_bar()  # a bar for each save would fill a service's log
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     torch.save(optimizer.state_dict(), folder / OPTIMIZER)
