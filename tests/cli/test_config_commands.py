@@ -111,3 +111,11 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert "oracle-sheik-debugger" in said and "Qwen/Qwen3-0.6B" in said
     assert "unsupported: the installed PyTorch has no kernels" in said and "0.60 USD/h" in said
     assert said.count("this machine") == 1
+
+
+def test_doctor_names_keys_that_are_not_used(capsys: pytest.CaptureFixture[str], here: Workspace) -> None:
+    here.settings.write_text("[adapters.mine]\nlora_dropout = 0.1\n")
+    realm("doctor")
+    said = capsys.readouterr().out
+    assert "warn  settings: " in said
+    assert "'lora_dropout' is accepted and not used: this version trains all weights" in said

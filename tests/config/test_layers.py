@@ -152,3 +152,22 @@ def test_not_utf8(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load(file, env={})
+
+
+def test_a_key_of_an_adapter_that_is_not_used_is_said() -> None:
+    text = '[adapters.mine]\nr = 4\nlora_dropout = 0.1\n[presets.p]\nhero = "DIO"\nbias = "all"\n'
+    said = combine([TomlText("realm.toml", text)], (), {}).notices
+    assert said == (
+        "realm.toml, line 3: 'lora_dropout' is accepted and not used: this version trains all weights, no adapters.",
+        "realm.toml, line 6: 'bias' is accepted and not used: this version trains all weights, no adapters.",
+    )
+
+
+@pytest.mark.parametrize(
+    "color", ["red", "#12345", "#1234567", "#12345g", "#123456\\n", "#fff;} *{color:red", "url(x)"]
+)
+def test_a_colour_is_six_hexadecimal_digits(color: str) -> None:
+    text = f'[heroes.mine]\nbase_model = "hatchling"\ncolor = "{color}"\n'
+    [said] = problems(text)
+    assert said.startswith("realm.toml, line 3: heroes.mine.color = ")
+    assert said.endswith("must be a colour such as #e8a33d.")

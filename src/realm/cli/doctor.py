@@ -15,7 +15,7 @@ import typer
 
 from realm.cli.context import find_workspace, print_json
 from realm.config.hardware import Machine, detect, suggest
-from realm.config.layers import load
+from realm.config.layers import load, load_with_sources
 from realm.errors import ConfigError, PortTaken, WorkspaceError
 from realm.weaver.supervisor import require_port
 from realm.workspace import Workspace
@@ -89,11 +89,14 @@ def _workspace() -> Iterator[Finding]:
 
 def _settings(workspace: Workspace) -> Iterator[Finding]:
     try:
-        settings = load(workspace.settings, env=os.environ)
+        loaded = load_with_sources(workspace.settings, env=os.environ)
     except ConfigError as error:
         for problem in error.problems:
             yield Finding("settings", "fail", problem, error.hint)
         return
+    settings = loaded.settings
+    for notice in loaded.notices:
+        yield Finding("settings", "warn", notice, "Leave the key out; nothing changes by it.")
     yield Finding("settings", "ok", f"campaign {settings.campaign.hero}:{settings.campaign.name}")
     holder = workspace.holder()
     if holder is not None:

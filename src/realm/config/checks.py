@@ -16,8 +16,11 @@ NOT_USED = {
     "python_path": "Realm runs in the Python it was started with",
     "logs_dir": "logs stay in the workspace",
     "checkpoints_dir": "checkpoints stay in the workspace",
+    "lora_dropout": "this version trains all weights, no adapters",
+    "bias": "this version trains all weights, no adapters",
 }
-"""Keys of older files that are accepted and have no use, with the reason."""
+"""Keys that are accepted and have no use, with the reason."""
+TABLES_WITH_UNUSED_KEYS = {"hardware", "output", "adapters", "presets"}
 
 
 class Checker:
@@ -40,7 +43,7 @@ class Checker:
 
     def notices(self) -> tuple[str, ...]:
         """Accepted and unused keys, each said once."""
-        found = {p[-1]: leaf for p, leaf in self.given.items() if p[-1] in NOT_USED and p[0] in {"hardware", "output"}}
+        found = {p[-1]: g for p, g in self.given.items() if p[-1] in NOT_USED and p[0] in TABLES_WITH_UNUSED_KEYS}
         return tuple(f"{leaf.place()}: '{k}' is accepted and not used: {NOT_USED[k]}." for k, leaf in found.items())
 
     def _partial_problems(self) -> Iterator[str]:

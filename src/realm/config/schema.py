@@ -5,6 +5,7 @@ The reference page and `realm config schema` are generated from here.
 
 from __future__ import annotations
 
+import re
 from string import Formatter
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ def _split(value: Any) -> Any:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+COLOUR = re.compile("#[0-9a-fA-F]{6}")
 Table = dict[str, Any]
 """A table that names only some of another schema's keys; the loader checks it against that schema."""
 
@@ -149,9 +151,17 @@ class HeroProfile(Settings):
     adapter: str = "none"
     """Name of an adapter of the catalogue, or `none` for all weights."""
     portrait: str = ""
-    """Name of a built-in portrait."""
+    """Built-in portrait: `hatchling` or `smol`. Any other name, or none, is a coat of arms with the hero's initial."""
     color: str = ""
-    """Accent colour of the hero's card."""
+    """Accent colour of the hero's card and portrait, as `#rrggbb`."""
+
+    @field_validator("color")
+    @classmethod
+    def _is_a_colour(cls, color: str) -> str:
+        # It stands in a stylesheet of the page, so nothing else may pass.
+        if color and not COLOUR.fullmatch(color):
+            raise ValueError("must be a colour such as #e8a33d")
+        return color
 
 
 class CurriculumSettings(Settings):
@@ -268,16 +278,16 @@ class PageSettings(Settings):
 
 
 class AdapterSettings(Settings):
-    """A low-rank adapter."""
+    """A low-rank adapter. This version estimates memory with it and trains all weights."""
 
     r: int = Field(16, ge=1)
     """Rank."""
     lora_alpha: int = Field(16, ge=1)
     """Scale."""
     lora_dropout: float = Field(0.05, ge=0, lt=1)
-    """Dropout on the adapter's input."""
+    """Dropout on the adapter's input; accepted and not used."""
     bias: Literal["none", "all", "lora_only"] = "none"
-    """Which biases train."""
+    """Which biases train; accepted and not used."""
     target_modules: Words = ("q_proj", "k_proj", "v_proj", "o_proj")
     """Layers that get an adapter."""
 
