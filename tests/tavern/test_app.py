@@ -10,6 +10,8 @@ from realm.config.schema import PageSettings, QuestSettings, RealmSettings
 from realm.db import Database
 from realm.events import BlockerRaised, QuestRejected
 from realm.tavern import app as tavern
+from realm.tavern.hero_view import PORTRAITS
+from realm.tavern.pages import STATIC
 from realm.workspace import Workspace
 from tests.tavern.demo import Demo
 
@@ -71,6 +73,41 @@ def test_the_theme_cookie_wins_unless_it_is_nonsense(page: TestClient) -> None:
     assert 'data-theme="dark"' in page.get("/").text
     page.cookies.set("realm_theme", '"><script>')
     assert 'data-theme="auto"' in page.get("/").text
+
+
+def page_of(hero: str, demo: Demo, **profile: str) -> tuple[str, str]:
+    """The front page and the colours of a campaign of that hero."""
+    settings = demo.settings
+    changed = settings.heroes[hero].model_copy(update=profile)
+    settings = settings.model_copy(
+        update={"campaign": settings.campaign.model_copy(update={"hero": hero}),
+                "heroes": {**settings.heroes, hero: changed}}
+    )  # fmt: skip
+    app = tavern.create(demo.workspace, settings, demo.db, demo.events)
+    with TestClient(app, base_url="http://localhost") as page:
+        colours = page.get("/hero.css")
+        assert colours.headers["content-type"].startswith("text/css")
+        return page.get("/").text, colours.text
+
+
+@pytest.mark.parametrize(("hero", "drawn"), [
+    ("hatchling", "a hatchling looking out"), ("smol", "a small owl"), ("DIO", "a coat of arms"),
+])  # fmt: skip
+def test_a_hero_has_its_portrait_and_its_colour(demo: Demo, hero: str, drawn: str) -> None:
+    html, colours = page_of(hero, demo)
+    assert drawn in html and '<link rel="stylesheet" href="/hero.css">' in html
+    assert colours == f":root {{ --hero-color: {demo.settings.heroes[hero].color}; }}\n"
+
+
+def test_a_hero_without_portrait_and_colour_bears_its_initial(demo: Demo) -> None:
+    html, colours = page_of("DIO", demo, display_name="<zelda>", portrait="../home", color="")
+    assert ">&lt;</text>" in html and "a coat of arms" in html
+    assert colours == ""
+
+
+def test_every_portrait_is_drawn() -> None:
+    drawings = {file.stem for file in (STATIC.parent / "templates" / "fragments" / "portraits").iterdir()}
+    assert drawings == {*PORTRAITS, "crest"}
 
 
 def test_controls_leave_requests(page: TestClient, workspace: Workspace) -> None:

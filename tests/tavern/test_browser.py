@@ -185,6 +185,14 @@ def test_the_theme_is_chosen_and_kept(look: Open) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
 
 
+def test_the_card_has_the_hero_s_colour(look: Open, told: Demo) -> None:
+    page = look()
+    accent = "(of) => getComputedStyle(document.querySelector(of)).getPropertyValue('--hero-color')"
+    assert page.evaluate(accent, ".hero").strip() == told.settings.heroes["hatchling"].color
+    ring = "(of) => getComputedStyle(document.querySelector(of)).stroke"
+    assert page.evaluate(ring, ".r-value") != page.evaluate(ring, ".sigil")
+
+
 def test_the_skin_is_chosen_and_kept(look: Open) -> None:
     page = look()
     page.get_by_label("Show plain words").click()

@@ -78,6 +78,7 @@ class Tavern:
         app.get("/")(self.home)
         app.get("/quests")(self.quests)
         app.get("/guild")(self.guild)
+        app.get("/hero.css")(self.colours)
         app.get("/live")(self.stream)
         app.post("/control/{name}")(self.control)
         app.post(PREVIEW_PATH)(self.preview)
@@ -111,6 +112,12 @@ class Tavern:
     def _skin_of(self, request: Request) -> str:
         name = request.cookies.get(SKIN_COOKIE, "")
         return name if name in self.skins else self.settings.page.skin
+
+    def colours(self) -> Response:
+        """The hero's accent colour. A stylesheet of its own: the policy allows no inline style."""
+        color = self.view.profile.color  # six hexadecimal digits: the settings let nothing else pass
+        rule = f":root {{ --hero-color: {color}; }}\n" if color else ""
+        return Response(rule, media_type="text/css", headers={"Cache-Control": "no-cache"})
 
     # -- the stream ----------------------------------------------------------------------------------------
     async def stream(

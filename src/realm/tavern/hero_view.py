@@ -28,6 +28,8 @@ SHOWN: dict[str, tuple[str, str, Callable[[float], str]]] = {
     "level": ("level", "crown", count), "title": ("title", "banner", str),
 }  # fmt: skip
 """How each number of the card is shown: the ML word, the plain icon, how it is written."""
+PORTRAITS = frozenset({"hatchling", "smol"})
+"""Drawn heroes; any other bears a coat of arms."""
 CARD = ("xp", "attack", "defence", "accuracy", "gold", "effort")
 BESIDE = ("level", "title")
 SPEED_SECONDS = 10.0
@@ -81,8 +83,10 @@ def hero(name: str, profile: HeroProfile, campaign: str, state: str, recent: Seq
     numbers = _numbers(recent, record)
     computed = hero_stats(numbers)
     rest = numbers.steps % STEPS_PER_HERO_LEVEL
+    shown = profile.display_name or name
     return Hero(
-        name=profile.display_name or name, title=numbers.title, byline=profile.title, about=profile.about,
+        name=shown, initial=shown[:1].upper(), portrait=profile.portrait if profile.portrait in PORTRAITS else "crest",
+        title=numbers.title, byline=profile.title, about=profile.about,
         campaign=campaign, mood=state, level=hero_level(numbers.steps), steps=numbers.steps,
         level_fraction=rest / STEPS_PER_HERO_LEVEL, steps_to_next=STEPS_PER_HERO_LEVEL - rest,
         stats=[_shown(computed[key]) for key in CARD], words=[_shown(computed[key]) for key in BESIDE],

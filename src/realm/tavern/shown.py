@@ -38,6 +38,10 @@ class Hero:
     """What else opens its definition: level and title."""
     best: str = ""
     """The best checkpoint in words, empty before there is one."""
+    portrait: str = "crest"
+    """Name of a drawing in `templates/fragments/portraits`."""
+    initial: str = ""
+    """What the coat of arms bears."""
 
 
 @dataclass(frozen=True, slots=True)
