@@ -20,7 +20,7 @@ from realm.arena.engine import Engine
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit
 from realm.config.schema import RealmSettings
 from realm.db import Database
-from realm.errors import DiskFull, QuestError, RealmError
+from realm.errors import DiskFull, HeroError, QuestError, RealmError
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -61,8 +61,10 @@ class HeroLoop:
     def __init__(
         self, workspace: Workspace, settings: RealmSettings, db: Database, events: Events, spec: RunSpec | None = None
     ) -> None:
+        """Raises HeroError when the hero is to learn through an adapter, which this version cannot train."""
         self.workspace, self.settings, self.db, self.events = workspace, settings, db, events
         self.spec = spec or campaign_spec(settings, versions=installed_versions(), commit=program_commit())
+        _require_all_weights(self.spec)
         self.key, self.profile, self.hyperparameters = self.spec.key, self.spec.profile, self.spec.hyperparameters
         self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, self.spec.retention)
         self.guild = GuildLedger(db, events, settings.curriculum)
@@ -176,6 +178,7 @@ class HeroLoop:
         self.inbox.scan()
         if quest := self.queue.active():
             return quest
+        self.workspace.withdraw("skip")  # nothing is in training: what it was meant for has ended, or never began
         idle = self.profile.idle_generation
         waiting = sum(self.queue.counts()[priority] for priority in PRIORITIES)
         if idle.enabled and waiting <= idle.min_queue_depth and not self.inbox.expects:
@@ -306,8 +309,13 @@ class HeroLoop:
             self.queue.complete(quest, run=result.progress.run, steps=result.progress.quest_step, key=self.key)
             self.queue.sweep_practice(keep=KEPT_PRACTICE)
         elif result.outcome == "skipped":
-            self.workspace.withdraw("skip")
+            self.leave_quest()
             self.queue.skip(quest, step=result.progress.step, key=self.key)
+            self.workspace.withdraw("skip")  # last: until the quest is filed, the request is what tells of the skip
+
+    def leave_quest(self) -> None:
+        """From here on no quest is in hand: one that was skipped is not gone on with, and when tried again begins anew."""
+        self.engine.progress = replace(self.engine.progress, quest="", quest_step=0)
 
     def give_up(self, quest: Quest, error: Exception) -> None:
         """A run failed: say why, let the queue decide about another try, go back to the last good checkpoint."""
@@ -338,15 +346,16 @@ class HeroLoop:
         self.arrived.wait(REST_SECONDS)
         self.arrived.clear()
 
-    def request(self) -> Request | None:
+    def request(self, quest: Quest) -> Request | None:
         """What a person, or the end of the day, asks of the run in hand."""
         if self.stopping.is_set():
             return "stop"
         asked = self.workspace.requests()
-        for request in ("stop", "skip", "pause"):
-            if request in asked:
-                return request
-        return None
+        if "stop" in asked:
+            return "stop"
+        if "skip" in asked and self.workspace.is_meant("skip", quest.id):
+            return "skip"
+        return "pause" if "pause" in asked else None
 
     def beat(self) -> None:
         """A sign of life for whoever supervises this process."""
@@ -374,6 +383,7 @@ class _Hooks:
     def __init__(self, day: HeroLoop, quest: Quest, writer: MetricsWriter) -> None:
         self._day, self._quest, self._writer = day, quest, writer
         self._last: dict[str, float] = {}
+        self._asked: Request | None = None
 
     def on_step(self, metrics: StepMetrics) -> None:
         self._last["loss"] = metrics.loss
@@ -383,10 +393,13 @@ class _Hooks:
 
     def save(self, engine: Engine) -> None:
         self._writer.flush()
+        if self._asked == "skip":
+            self._day.leave_quest()  # before the seal: a quest sealed as done would be filed as completed
         self._day.save(self._quest, self._last)
 
     def request(self) -> Request | None:
-        return self._day.request()
+        self._asked = self._day.request(self._quest)
+        return self._asked
 
     def on_pause(self, step: int) -> None:
         self._writer.flush()
@@ -394,6 +407,15 @@ class _Hooks:
 
     def on_resume(self, step: int) -> None:
         self._day.say(RunResumed(run=self._day.engine.progress.run, step=step))
+
+
+def _require_all_weights(spec: RunSpec) -> None:
+    """An adapter that was asked for is never left out in silence: all weights need several times the memory."""
+    if spec.adapter is not None:
+        raise HeroError(
+            f"{spec.hero} learns through the adapter '{spec.adapter_name}'; this version trains all weights.",
+            hint=f"Where the memory is there: realm config set heroes.{spec.hero}.adapter none",
+        )
 
 
 def _sealed_before(progress: Progress) -> RunResult:
