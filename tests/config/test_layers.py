@@ -171,3 +171,12 @@ def test_a_colour_is_six_hexadecimal_digits(color: str) -> None:
     [said] = problems(text)
     assert said.startswith("realm.toml, line 3: heroes.mine.color = ")
     assert said.endswith("must be a colour such as #e8a33d.")
+
+
+@pytest.mark.parametrize(("text", "nearest"), [
+    ('[heroes.FLO]\nadapter = "Standard"\n', "There is no adapter named 'Standard'. Did you mean 'standard'?"),
+    ('[presets.p]\nhero = "flo"\nhardware = "Cpu"\n', "There is no hardware named 'Cpu'. Did you mean 'cpu'?"),
+])  # fmt: skip
+def test_only_heroes_answer_to_their_name_in_any_case(text: str, nearest: str) -> None:
+    [said] = problems(text)
+    assert said.endswith(nearest)
