@@ -59,9 +59,21 @@ class Workspace:
         """Requests to the running training, one small file each: pause, stop, skip."""
         return self.root / "control"
 
-    def request(self, name: str) -> None:
-        """Leave a request (pause, stop or skip) for the running training; it is read at every step."""
-        (self.control / safe_name(name)).touch()
+    def request(self, name: str, quest: str = "") -> None:
+        """Leave a request (pause, stop or skip) for the running training; it is read at every step.
+
+        With the id of a quest it is meant for that one alone.
+        """
+        whole = self.root / f".{safe_name(name)}.request"
+        whole.write_text(quest, encoding="utf-8")
+        whole.replace(self.control / name)  # at once: a step that falls between must not read half of it
+
+    def is_meant(self, name: str, quest: str) -> bool:
+        """Whether that request waits and is meant for this quest: it names it, or it names none."""
+        try:
+            return (self.control / safe_name(name)).read_text(encoding="utf-8", errors="replace").strip() in {"", quest}
+        except FileNotFoundError:
+            return False
 
     def withdraw(self, name: str) -> None:
         """Take a request back, or mark it as answered."""
