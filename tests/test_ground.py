@@ -88,6 +88,10 @@ with Workspace({str(workspace.root)!r}).hold():
 def test_requests_are_left_and_withdrawn(workspace: Workspace) -> None:
     workspace.request("pause")
     assert workspace.requests() == {"pause"}
+    assert workspace.is_meant("pause", "any quest") and not workspace.is_meant("skip", "any quest")
+    workspace.request("skip", "alder")
+    assert workspace.is_meant("skip", "alder") and not workspace.is_meant("skip", "birch")
+    workspace.withdraw("skip")
     workspace.withdraw("pause")
     workspace.withdraw("pause")
     assert workspace.requests() == set()

@@ -105,6 +105,23 @@ def test_a_hero_without_portrait_and_colour_bears_its_initial(demo: Demo) -> Non
     assert colours == ""
 
 
+def test_personal_bests_stay_when_a_level_is_lost(page: TestClient, demo: Demo) -> None:
+    demo.guild.begin(demo.key, demo.settings.campaign)
+    assert "Newcomer" in page.get("/").text and "Beginner in Binary arithmetic" in page.get("/guild").text
+    for accuracy in (0.9, 0.95, 0.9):
+        demo.train(50)
+        demo.examine({1: accuracy})
+    assert "Student of Binary arithmetic" in page.get("/").text
+    for _ in range(demo.settings.curriculum.unmaster_after):
+        demo.train(50)
+        demo.examine({1: 0.1})
+    assert demo.guild.levels(demo.key)["bin"] == 0
+    home, guild = page.get("/").text, page.get("/guild").text
+    assert "level <b>0</b> of 30, once 1" in home and "of 30 levels, once 1" in guild
+    assert "Beginner in Binary arithmetic" in home
+    assert "BIN level 1, n = 100, 95 % interval 89\u202f% – 98\u202f%" in home
+
+
 def test_every_portrait_is_drawn() -> None:
     drawings = {file.stem for file in (STATIC.parent / "templates" / "fragments" / "portraits").iterdir()}
     assert drawings == {*PORTRAITS, "crest"}
@@ -117,6 +134,11 @@ def test_controls_leave_requests(page: TestClient, workspace: Workspace) -> None
     assert page.post("/control/resume").status_code == 204
     assert workspace.requests() == {"skip"}
     assert page.post("/control/explode").status_code == 422
+
+
+def test_a_skip_is_meant_for_the_quest_that_the_page_showed(page: TestClient, workspace: Workspace) -> None:
+    assert page.post("/control/skip?quest=alder-1").status_code == 204
+    assert workspace.is_meant("skip", "alder-1") and not workspace.is_meant("skip", "birch-2")
 
 
 def test_foreign_pages_may_not_change_anything(page: TestClient, demo: Demo) -> None:

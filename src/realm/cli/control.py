@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from realm.cli.context import find_workspace
+from realm.cli.context import find_workspace, open_realm
+from realm.errors import QuestError
+from realm.quests.queue import QuestQueue
 from realm.workspace import Workspace
 
 
@@ -30,8 +32,12 @@ def stop() -> None:
 
 def skip() -> None:
     """Save and leave the quest in training; take the next one."""
-    _running_workspace().request("skip")
-    typer.echo("Skipping this quest after this step; what was learned is kept.")
+    with open_realm() as realm:
+        in_training = QuestQueue(realm.workspace, realm.db, realm.events, realm.settings.quests).list("active", 1)
+    if not in_training:
+        raise QuestError("No quest is in training, so none was skipped.", hint="See what waits: realm quest list")
+    _running_workspace().request("skip", in_training[0].id)
+    typer.echo(f"Skipping {in_training[0].name} after this step; what was learned is kept.")
 
 
 def _running_workspace() -> Workspace:

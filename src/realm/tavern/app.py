@@ -135,13 +135,16 @@ class Tavern:
         return EventSourceResponse(events(), ping=PING_SECONDS)
 
     # -- what a person may do ------------------------------------------------------------------------------
-    def control(self, name: Control) -> Response:
-        """Ask the training to pause, skip its quest or stop, within a step; `resume` ends a pause or a stop."""
+    def control(self, name: Control, quest: Annotated[str, Query(max_length=80)] = "") -> Response:
+        """Ask the training to pause, skip its quest or stop, within a step; `resume` ends a pause or a stop.
+
+        `quest` is the one that the page showed: another one that has begun since is not skipped in its place.
+        """
         if name == "resume":
             self.workspace.withdraw("pause")
             self.workspace.withdraw("stop")
         else:
-            self.workspace.request(name)
+            self.workspace.request(name, quest if name == "skip" else "")
         return Response(status_code=204)
 
     async def preview(self, request: Request, name: str = "upload.jsonl") -> Response:
