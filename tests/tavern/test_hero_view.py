@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from realm.config.schema import HeroProfile, StrainSettings
 from realm.events import ExaminationTaken, Fact, Recorded, RunFinished, RunPaused, RunStarted
-from realm.records import StepMetrics
+from realm.guild.progression import Examination
+from realm.guild.tables import Bests
+from realm.records import CampaignKey, StepMetrics
 from realm.tavern import hero_view
 from realm.tavern.shown import Quest
 
@@ -53,6 +55,20 @@ def test_a_new_hero_has_no_numbers_yet() -> None:
     assert (hero.name, hero.level, hero.steps_to_next) == ("h", 0, 1000)
     assert [s.value for s in hero.stats] == ["0", "–", "–", "–", "0", "0"]
     assert hero_view.strain([], StrainSettings()).value is None
+
+
+def test_personal_bests_tell_what_they_rest_on() -> None:
+    taken = Examination(key=CampaignKey("h", "c"), step=9, skill="bin", level=2, role="frontier", n=100, correct=97,
+                        primitives={}, training_n=0, training_correct=0, tokens=1, time=1.0)  # fmt: skip
+    record = hero_view.Record(bests=Bests({"bin": 2, "add": 1}, taken), lowest_val_loss=0.1834)
+    card = hero_view.hero("h", HeroProfile(base_model="hatchling"), "c", "idle", [], record)
+    assert [(s.id, s.value, s.detail) for s in card.bests] == [
+        ("best_level", "2", "BIN"),
+        ("best_accuracy", "97\u202f%", "BIN level 2, n = 100, 95 % interval 92\u202f% – 99\u202f%"),
+        ("best_val_loss", "0.183", ""),
+    ]
+    new = hero_view.hero("h", HeroProfile(base_model="hatchling"), "c", "idle", [], hero_view.Record())
+    assert {(s.value, s.detail) for s in new.bests} == {("–", "")}
 
 
 def test_attack_is_one_over_the_smoothed_loss() -> None:

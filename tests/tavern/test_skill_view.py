@@ -1,5 +1,6 @@
 """What the page says about skills."""
 
+from realm.guild import titles
 from realm.guild.progression import SkillState
 from realm.guild.tables import Transition
 from realm.tavern.skill_view import SkillReader, chart_levels, mastered_at, mix_role, rung_state
@@ -26,8 +27,10 @@ def test_the_chart_holds_the_levels_nearest_to_the_frontier() -> None:
 
 
 def test_a_skill_as_told(told: Demo) -> None:
-    reader = SkillReader(told.guild, told.key, told.settings)
-    skill = reader.skills()[0]
+    reader = SkillReader(told.guild, told.key, told.settings, titles.load())
+    skill = reader.skills(told.guild.bests(told.key))[0]
+    assert skill.title == "Practitioner of Binary arithmetic"
+    assert skill.best_level >= skill.level
     assert skill.level == told.guild.levels(told.key)["bin"] >= 3
     assert len(skill.rungs) == skill.levels == 30
     assert skill.exam is not None and skill.exam.low <= skill.exam.accuracy <= skill.exam.high

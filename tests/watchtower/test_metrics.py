@@ -70,6 +70,14 @@ def test_truncated_on_resume(db: Database, metrics: Metrics) -> None:
     assert metrics.truncate(KEY, 0) == 130
 
 
+def test_the_lowest_of_a_series(db: Database, metrics: Metrics) -> None:
+    assert metrics.lowest(KEY, "val_loss") is None
+    write(db, *(step(n, val_loss=abs(n - 100) / 100 + 0.25 if n % 10 == 0 else None) for n in range(1, 201)))
+    assert metrics.lowest(KEY, "val_loss") == pytest.approx(0.25)
+    metrics.truncate(KEY, 80)
+    assert metrics.lowest(KEY, "val_loss") == pytest.approx(0.45)
+
+
 def test_campaigns_are_apart(db: Database, metrics: Metrics) -> None:
     write(db, step(1))
     with MetricsWriter(db, CampaignKey("smol", "first-light"), "r") as writer:

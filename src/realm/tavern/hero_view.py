@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean
 
@@ -14,6 +14,7 @@ from realm.guild.hero_stats import Numbers, hero_stats, smoothed
 from realm.guild.hero_stats import Stat as Computed
 from realm.guild.progression import STEPS_PER_HERO_LEVEL, Examination, damage, hero_level
 from realm.guild.strain import ADVICE_SAMPLES, RATE_ALPHA, Advice, advise, zone_of
+from realm.guild.tables import Bests
 from realm.guild.titles import Deeds, Title, hero_title
 from realm.records import StepMetrics
 from realm.tavern.pages import NONE, count, figure, percent
@@ -26,12 +27,16 @@ SHOWN: dict[str, tuple[str, str, Callable[[float], str]]] = {
     "defence": ("1 / validation loss", "shield", figure), "accuracy": ("examination accuracy", "target", percent),
     "gold": ("files completed × 100", "coin", count), "effort": ("sum of strain", "flame", count),
     "level": ("level", "crown", count), "title": ("title", "banner", str),
+    "best_level": ("highest skill level", "ladder", count),
+    "best_accuracy": ("best examination", "target", percent),
+    "best_val_loss": ("lowest validation loss", "shield", figure),
 }  # fmt: skip
 """How each number of the card is shown: the ML word, the plain icon, how it is written."""
 PORTRAITS = frozenset({"hatchling", "smol"})
 """Drawn heroes; any other bears a coat of arms."""
 CARD = ("xp", "attack", "defence", "accuracy", "gold", "effort")
 BESIDE = ("level", "title")
+BESTS = ("best_level", "best_accuracy", "best_val_loss")
 SPEED_SECONDS = 10.0
 EXAMINING_SECONDS = 120.0
 """A run that ended that long ago without an examination is over; the hero idles."""
@@ -47,6 +52,9 @@ ADVICE_WORDS: dict[Advice, str] = {
 }
 
 
+NO_BESTS = Bests({}, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What the ledgers say about the hero beside its steps."""
@@ -56,6 +64,8 @@ class Record:
     total_levels: int = 0
     titles: Sequence[Title] = ()
     best: str = ""
+    bests: Bests = NO_BESTS
+    lowest_val_loss: float | None = None
 
 
 def training_state(
@@ -90,8 +100,22 @@ def hero(name: str, profile: HeroProfile, campaign: str, state: str, recent: Seq
         campaign=campaign, mood=state, level=hero_level(numbers.steps), steps=numbers.steps,
         level_fraction=rest / STEPS_PER_HERO_LEVEL, steps_to_next=STEPS_PER_HERO_LEVEL - rest,
         stats=[_shown(computed[key]) for key in CARD], words=[_shown(computed[key]) for key in BESIDE],
+        bests=[replace(_shown(computed[key]), detail=detail) for key, detail in _details(record.bests).items()],
         best=record.best,
     )  # fmt: skip
+
+
+def _details(bests: Bests) -> dict[str, str]:
+    """What each personal best rests on."""
+    taken, details = bests.examination, dict.fromkeys(BESTS, "")
+    if bests.levels:
+        details["best_level"] = max(bests.levels, key=lambda skill: bests.levels[skill]).upper()
+    if taken is not None:
+        low, high = taken.interval
+        details["best_accuracy"] = (
+            f"{taken.skill.upper()} level {taken.level}, n = {taken.n}, 95 % interval {percent(low)} – {percent(high)}"
+        )
+    return details
 
 
 def _numbers(recent: Sequence[StepMetrics], record: Record) -> Numbers:
@@ -104,6 +128,8 @@ def _numbers(recent: Sequence[StepMetrics], record: Record) -> Numbers:
         correct=correct, asked=asked, quests_completed=record.quests_completed,
         effort=next((row.effort for row in reversed(recent) if row.effort is not None), 0.0),
         title=hero_title(record.titles, deeds),
+        lowest_val_loss=record.lowest_val_loss, highest_levels=record.bests.levels,
+        best_accuracy=record.bests.examination.accuracy if record.bests.examination else None,
     )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ class Stat:
     value: str
     definition: str
     formula: str
+    detail: str = ""
+    """What the value rests on, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Hero:
     stats: Sequence[Stat]
     words: Sequence[Stat] = ()
     """What else opens its definition: level and title."""
+    bests: Sequence[Stat] = ()
+    """Personal bests of the campaign."""
     best: str = ""
     """The best checkpoint in words, empty before there is one."""
     portrait: str = "crest"
@@ -163,6 +167,10 @@ class Skill:
     exam: Exam | None
     """Newest examination of the frontier level."""
     wide_gap: float = 0.15
+    title: str = ""
+    """Earned by this skill's level."""
+    best_level: int = 0
+    """Highest level ever held in the campaign, lost again or not."""
     weakest: Sequence[Primitive] = ()
     """The primitives that go worst, worst first."""
     rungs: Sequence[Rung] = ()

@@ -9,8 +9,9 @@ from realm.config.schema import RealmSettings
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
 from realm.guild.progression import Examination, SkillState
+from realm.guild.tables import Bests, Transition
 from realm.guild.tables import Practice as PracticeRow
-from realm.guild.tables import Transition
+from realm.guild.titles import Title, skill_title
 from realm.records import CampaignKey
 from realm.tavern.shown import Exam, MixPart, Practice, Primitive, Rung, Skill
 
@@ -22,18 +23,22 @@ CHART_LEVELS = 7
 class SkillReader:
     """Reads the skills in focus of one campaign."""
 
-    def __init__(self, ledger: GuildLedger, key: CampaignKey, settings: RealmSettings) -> None:
+    def __init__(self, ledger: GuildLedger, key: CampaignKey, settings: RealmSettings, titles: Sequence[Title]) -> None:
         self._ledger = ledger
+        self._titles = titles
         self._key = key
         self._rule = settings.curriculum
         self._names = settings.campaign.skills
         self._engine = SkillEngine()
 
-    def skills(self) -> list[Skill]:
+    def skills(self, bests: Bests) -> list[Skill]:
         """Each skill with all that the pages show of it."""
         states = self._ledger.states(self._key)
         practices = self._ledger.practices(self._key, limit=1)
-        return [self._skill(name, states.get(name, SkillState()), practices) for name in self._names]
+        return [
+            self._skill(name, states.get(name, SkillState()), practices, bests.levels.get(name, 0))
+            for name in self._names
+        ]
 
     def history(self) -> dict[str, Any]:
         """Accuracy per level over the steps, as JSON for the chart: rows of [step, accuracy, low, high]."""
@@ -48,7 +53,7 @@ class SkillReader:
             ]
         return {"threshold": self._rule.threshold, "skills": skills}
 
-    def _skill(self, name: str, state: SkillState, practices: Sequence[PracticeRow]) -> Skill:
+    def _skill(self, name: str, state: SkillState, practices: Sequence[PracticeRow], best_level: int) -> Skill:
         spec = self._engine.get(name).spec
         newest = {level: taken[-1] for level, taken in self._ledger.history(self._key, name).items()}
         levels = len(spec.levels)
@@ -56,7 +61,8 @@ class SkillReader:
         primitives = [Primitive(p.name.replace("_", " "), p.n, p.accuracy, *p.interval)
                       for p in self._ledger.primitives(self._key, name)]  # fmt: skip
         return Skill(
-            id=name, name=spec.name, about=spec.description, level=state.level, levels=levels, frontier=frontier,
+            id=name, name=spec.name, title=skill_title(self._titles, spec.name, state.level),
+            about=spec.description, level=state.level, best_level=best_level, levels=levels, frontier=frontier,
             passes=min(len(state.passes), self._rule.consecutive), needed=self._rule.consecutive,
             threshold=self._rule.threshold, wide_gap=self._rule.wide_gap,
             exam=exam(newest[frontier]) if frontier in newest else None,

@@ -14,6 +14,7 @@ from realm.db import Database
 from realm.events import KINDS, BlockerCleared, BlockerRaised, Events, Recorded, ServiceGaveUp, ServiceStarted
 from realm.guild import titles
 from realm.guild.ledger import GuildLedger
+from realm.guild.tables import Bests
 from realm.quests.queue import QuestQueue
 from realm.records import CampaignKey, StepMetrics
 from realm.tavern import hero_view, machine_view, quest_view
@@ -53,12 +54,12 @@ class View:
         self._metrics = Metrics(db)
         self._checkpoints = CheckpointLedger(db, events)
         self._guild = GuildLedger(db, events, settings.curriculum)
-        self._skills = SkillReader(self._guild, self.key, settings)
-        self._machine = MachineMeter(workspace.root, nvml=driver())
         self._titles = titles.load()
+        self._skills = SkillReader(self._guild, self.key, settings, self._titles)
+        self._machine = MachineMeter(workspace.root, nvml=driver())
         self._lock = threading.Lock()
         self._stamp: object = None
-        self._skills_read: tuple[int, list[Skill]] = (-1, [])
+        self._skills_read: tuple[int, list[Skill], Bests] = (-1, [], hero_view.NO_BESTS)
 
     # -- for the stream --------------------------------------------------------------------------------------
     def last_fact(self) -> int:
@@ -131,6 +132,7 @@ class View:
         record = hero_view.Record(
             self._guild.newest(self.key), self.queue.completed(self.key),
             sum(self._guild.levels(self.key).values()), self._titles, best,
+            self._guild_read()[1], self._metrics.lowest(self.key, "val_loss"),
         )  # fmt: skip
         return hero_view.hero(self.key.hero, self.profile, self.key.campaign, state, recent, record)
 
@@ -145,12 +147,16 @@ class View:
         )  # fmt: skip
 
     def _skill_list(self) -> list[Skill]:
-        """The skills, read again only after a fact that concerns them."""
+        return self._guild_read()[0]
+
+    def _guild_read(self) -> tuple[list[Skill], Bests]:
+        """The skills and the personal bests, read again only after a fact that concerns them."""
         newest = self._events.newest(1, kinds=SKILL_KINDS, hero=self.key.hero, campaign=self.key.campaign)
         fact = newest[0].id if newest else 0
         if self._skills_read[0] != fact:
-            self._skills_read = (fact, self._skills.skills())
-        return self._skills_read[1]
+            bests = self._guild.bests(self.key)
+            self._skills_read = (fact, self._skills.skills(bests), bests)
+        return self._skills_read[1:]
 
     def _log(self, skin: Skin) -> list[LogLine]:
         return [

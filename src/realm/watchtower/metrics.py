@@ -225,6 +225,13 @@ class Metrics:
         steps, tokens, inputs, seconds = (value or 0 for value in found)
         return Totals(steps, int(tokens), int(inputs), float(seconds))
 
+    def lowest(self, key: CampaignKey, column: Series) -> float | None:
+        """The lowest value of a series in the campaign, None before there is one."""
+        low = _s[f"{column}_low"]
+        with self._db.read() as connection:
+            found: float | None = connection.scalar(select(func.min(low)).where(*_in(_s, key)))
+        return found
+
     def throughput(self, key: CampaignKey, *, seconds: float = 10.0, now: float | None = None) -> Throughput:
         """Steps and tokens per second over the last `seconds`; `now` is Unix time."""
         now = time.time() if now is None else now
