@@ -16,8 +16,8 @@ class Fake:
     trained: list[bool]
 
 
-def render(row: Any) -> Fake:
-    return Fake(list(range(row["n"])), [i >= row.get("from", 1) for i in range(row["n"])])
+def render(rows: Any) -> list[Fake]:
+    return [Fake(list(range(row["n"])), [i >= row.get("from", 1) for i in range(row["n"])]) for row in rows]
 
 
 def test_examples_lie_end_to_end() -> None:

@@ -68,6 +68,7 @@ def test_metrics_tell_rate_norm_time_and_validation() -> None:
 def test_going_on_after_a_stop_is_bit_exact(tmp_path: Path, optim: str, packing: bool) -> None:
     chosen = {"optim": optim, "packing": packing, "lr_scheduler_type": "cosine", "num_train_epochs": 1.5}
     chosen["gradient_accumulation_steps"] = 1 if packing else 8
+    chosen["ema_decay"] = 0.9 if packing else 0.0
     whole, whole_notes = opened(**chosen), Notes()
     whole.train(small_rows(), run="r", quest="a", hooks=Notes())
     whole.train(small_rows(), run="r", quest="b", hooks=whole_notes)
@@ -87,6 +88,33 @@ def test_going_on_after_a_stop_is_bit_exact(tmp_path: Path, optim: str, packing:
     assert [m.val_loss for m in notes.steps + rest.steps] == [m.val_loss for m in whole_notes.steps]
     assert [m.learning_rate for m in notes.steps + rest.steps] == [m.learning_rate for m in whole_notes.steps]
     assert same(weights(second), weights(whole))
+    with second.average.applied(), whole.average.applied():
+        assert same(weights(second), weights(whole))
+
+
+def test_the_mean_of_the_weights_answers_is_measured_and_is_written(tmp_path: Path) -> None:
+    engine = opened(ema_decay=0.9)
+    before = weights(engine)
+    engine.train(small_rows(), run="r", quest="a", hooks=Notes(folder=tmp_path))
+    own = weights(engine)
+    with engine.average.applied():
+        mean = weights(engine)
+    assert not same(own, mean) and not same(own, before) and same(weights(engine), own)
+    written = Engine.open(
+        small_hero(), settings(), progress=engine.progress, checkpoint=tmp_path / str(engine.progress.step)
+    )
+    assert same(weights(written), mean)  # who loads the checkpoint without averaging gets what was measured
+    prompts = ["a", "b"]
+    assert engine.answer(prompts, max_new_tokens=8) == written.answer(prompts, max_new_tokens=8)
+
+
+def test_averaging_may_begin_in_the_middle_of_a_campaign(tmp_path: Path) -> None:
+    first = opened()
+    first.train(small_rows(), run="r", quest="a", hooks=Notes(folder=tmp_path))
+    second = opened(first.progress, tmp_path / str(first.progress.step), ema_decay=0.9)
+    assert same(weights(second), weights(first))
+    with second.average.applied():
+        assert same(weights(second), weights(first))
 
 
 def test_dropout_draws_the_same_after_a_resume(tmp_path: Path) -> None:

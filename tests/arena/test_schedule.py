@@ -20,3 +20,12 @@ def test_decaying_shapes_fall_over_the_quest(shape: Shape) -> None:
     assert factors[50] == pytest.approx(0.5)
     assert factors[100] == pytest.approx(0.0)
     assert factors == sorted(factors, reverse=True)
+
+
+def test_inverse_sqrt_falls_over_the_campaign_and_not_below_its_floor() -> None:
+    schedule = Schedule("inverse_sqrt", 10, timescale=100, lowest=0.25)
+    schedule.start, schedule.end = 300, 310  # quests make no difference
+    assert schedule.factor(4) == pytest.approx(5 / 11)
+    assert schedule.factor(10) == 1.0
+    assert schedule.factor(310) == pytest.approx(0.5)
+    assert schedule.factor(10**6) == 0.25

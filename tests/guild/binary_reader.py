@@ -156,6 +156,17 @@ class Reader:
     def is_equation(self, line: str) -> bool:
         return "=" in line
 
+    def compared(self, found: str, said: str) -> str:
+        """Two results side by side up to the first place where they differ."""
+        if "overflow" in (found, said):
+            if found == said:
+                return f"check:{found}{said}"
+            return f"check:{found[:1] if said == 'overflow' else found}{said[:1] if found == 'overflow' else said}"
+        length = max(len(found), len(said))
+        pairs = [a + b for a, b in zip(found.ljust(length, "-"), said.ljust(length, "-"), strict=True)]
+        until = next((i + 1 for i, pair in enumerate(pairs) if pair[0] != pair[1]), length)
+        return "check:" + ",".join(pairs[:until])
+
     def check_work(self, line: str, fact: str) -> None:
         """Asserts that a line of work is true of the operation that stands in the equation below it."""
         before = len(self.facts)

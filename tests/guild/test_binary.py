@@ -17,7 +17,7 @@ from tests.guild.binary_reader import Reader
 
 BIN = BinarySkill()
 TASKS = {"compute", "error", "blank", "truth", "larger", "property", "overflow", "operands"}
-VERDICTS = {"true", "false", "yes", "no", "same", "1", "2"}
+VERDICTS = {"truth": "true|false", "error": r"error\d", "larger": "1|2|same", "overflow": "yes|no"}
 
 some_problem = st.builds(
     lambda level, kind, side, n: BIN.generate(level, f"test/{n}", side=side, kind=kind),
@@ -36,17 +36,53 @@ def read(problem: Problem) -> Reader:
     """Reads every line of the answer and asserts that it is true; the reader then knows all facts stated."""
     reader = Reader(problem.prompt)
     lines = lines_of(problem)
-    for i, line in enumerate(lines):
-        if (i == len(lines) - 1 and line in VERDICTS) or re.fullmatch(r"error\d", line):
-            assert i == len(lines) - 1, line
-        elif reader.is_equation(line):
+    stated = 1 + max(i for i, line in enumerate(lines) if reader.is_equation(line))
+    for i, line in enumerate(lines[:stated]):
+        if reader.is_equation(line):
             assert reader.equation(line), (problem, line)
         elif re.match(r"^(-?\d+|[^:a-z]+):(plus|minus|zero)", line):
             assert i == 0
             check_operands(reader, line)
         else:
             reader.check_work(line, next(later for later in lines[i:] if reader.is_equation(later)))
+    check_verdict(reader, problem, lines[stated:])
     return reader
+
+
+def check_verdict(reader: Reader, problem: Problem, lines: list[str]) -> None:
+    """What stands below the equations: the verdict, and above it what it rests on."""
+    if problem.meta["task"] not in VERDICTS:
+        assert not lines
+        return
+    facts = list(reader.facts)
+    *before, verdict = lines
+    assert re.fullmatch(VERDICTS[problem.meta["task"]], verdict)
+    assert before == comparisons(problem, reader), problem
+    reader.facts[:] = facts  # the question states nothing
+
+
+def comparisons(problem: Problem, reader: Reader) -> list[str]:
+    """The lines between the equations and the verdict, worked out from the question and the results stated."""
+    asked = reader.question.removeprefix(TAGS[problem.meta["difficulty"]])
+    found = [final.rpartition("=")[2] for final in problem.meta["final"][:-1]]
+    match problem.meta["task"]:
+        case "truth":
+            return [reader.compared(found[0], asked.rpartition("=")[2])]
+        case "error":
+            said = [claim.rpartition("=")[2] for claim in asked.removeprefix("error?").split(";")]
+            wrong = next(i for i, (a, b) in enumerate(zip(found, said, strict=True)) if a != b)
+            return [reader.compared(a, b) for a, b in zip(found[: wrong + 1], said, strict=False)]
+        case "larger":
+            first, second = (
+                reader.binary(reader.evaluate(side)[0])  # type: ignore[arg-type]
+                for side in asked.removeprefix("larger?").split(",")
+            )
+            both = [reader.compared(found[-1], first), reader.compared(found[-1], second)]
+            return both if found[-1] == first else both[:1]
+        case "overflow":
+            room = asked.removeprefix("overflow?").partition(":")[0]
+            return [f"len:{len(found[0])},{room}"] if room.isdecimal() else []
+    raise AssertionError(problem)
 
 
 def check_operands(reader: Reader, line: str) -> None:
@@ -303,7 +339,7 @@ def test_wrong_sentences_with_the_right_digits_score_nothing(kind: Difficulty, t
         f"{p.answer}\n{left}=①",
         f"{p.answer}\n{p.answer}",
     ]
-    others += [f"{p.answer}\n{verdict}" for verdict in VERDICTS]
+    others += [f"{p.answer}\n{word}" for words in VERDICTS.values() for word in words.split("|")]
     others += [p.answer.replace(final, f"{final}⓪"), p.answer.replace(final, f"①{final}")]
     for response in others:
         assert BIN.score(p, response).value == 0, (p, response)

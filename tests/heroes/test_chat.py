@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realm.errors import HeroError
-from realm.heroes.chat import render, render_prompt, template_hash
+from realm.heroes.chat import render, render_all, render_prompt, template_hash
 from realm.heroes.hatchling import tokenizer as hatchling
 
 CHATML = (
@@ -53,6 +53,18 @@ def test_only_the_assistants_words_are_trained(template) -> None:
 def test_prompt_and_completion_train_the_completion(template) -> None:
     tokenizer = with_template(template)
     assert trained_text(tokenizer, {"prompt": "first", "completion": "first"}) == "first<|end|>"
+
+
+@pytest.mark.parametrize("template", [None, CHATML, INSTRUCT])
+def test_many_rows_are_rendered_as_each_alone(template) -> None:
+    rows = [
+        {"prompt": "one?", "completion": "1"},
+        {"text": "plain words"},
+        {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b ①"}]},
+    ]
+    tokenizer = with_template(template)
+    assert render_all(tokenizer, rows) == [render(tokenizer, row) for row in rows]
+    assert render_all(tokenizer, []) == []
 
 
 @pytest.mark.parametrize("template", [None, CHATML, INSTRUCT])

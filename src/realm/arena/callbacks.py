@@ -81,6 +81,7 @@ class StepWatch(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         assert self._now is not None
         facts, engine = self._now, self._engine
+        engine.average.update()
         engine.progress = progress = replace(
             engine.progress,
             step=engine.progress.step + 1,

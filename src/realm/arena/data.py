@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from typing import IO, Any, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ from realm.records import Row
 
 # Beyond this a quest's tokens lie in a temporary file and are read through the page cache: 64 MiB of int32.
 TOKENS_IN_MEMORY = 16 * 1024 * 1024
+RENDERED_AT_ONCE = 256
+"""Rows: a tokenizer is several times faster on many texts than on each."""
 
 
 class Rendered(Protocol):
@@ -58,17 +61,19 @@ class Reading:
 
 def read(
     rows: Iterable[Row],
-    render: Callable[[Row], Rendered],
+    render: Callable[[Sequence[Row]], Sequence[Rendered]],
     *,
     max_length: int,
     eval_fraction: float = 0.0,
     held_out_tokens: int = 1 << 16,
 ) -> Reading:
-    """Render and store each row once. Held-out rows beyond `held_out_tokens` are neither trained nor measured."""
+    """Render and store each row once, some at a time.
+
+    Held-out rows beyond `held_out_tokens` are neither trained nor measured.
+    """
     train, held_out = _Store(), _Store()
     truncated = untrained = 0
-    for row in rows:
-        rendered = render(row)
+    for row, rendered in _rendered(rows, render):
         ids, trained = rendered.token_ids[:max_length], rendered.trained[:max_length]
         truncated += len(rendered.token_ids) > max_length
         if not any(trained[1:]):  # the first token has no predecessor, so nothing can be learned from it
@@ -81,6 +86,14 @@ def read(
     if not train.tokens:  # a handful of rows that all fell into the slice: train on them rather than on nothing
         train, held_out = held_out, train
     return Reading(train.examples(), held_out.examples(), truncated, untrained)
+
+
+def _rendered(
+    rows: Iterable[Row], render: Callable[[Sequence[Row]], Sequence[Rendered]]
+) -> Iterator[tuple[Row, Rendered]]:
+    rows = iter(rows)
+    while some := list(islice(rows, RENDERED_AT_ONCE)):
+        yield from zip(some, render(some), strict=True)
 
 
 def is_held_out(row: Row, fraction: float) -> bool:

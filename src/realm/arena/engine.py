@@ -22,6 +22,7 @@ from realm.records import Progress, Row, RunResult
 if TYPE_CHECKING:
     from realm.arena.callbacks import StepWatch
     from realm.arena.data import Reading
+    from realm.arena.optim.averaging import WeightAverage
 
 _OUTCOMES: dict[str | None, Literal["completed", "stopped", "skipped"]] = {
     None: "completed",
@@ -43,11 +44,18 @@ class Engine:
         """What became of the rows of the newest quest: counts of truncated and untrained rows."""
         hero.model.to(_device())
         self._optimizer = build(hero.model, settings, hidden_matrices=hero.family.hidden_matrices(hero.model))
+        self.average = _average(hero.model, settings.ema_decay)
+        """The weights that answer, are measured and are written."""
         if checkpoint is not None:
             from realm.arena.files import restore  # noqa: PLC0415 - torch stays behind the door
 
-            restore(checkpoint, model=hero.model, optimizer=self._optimizer)
-        self._schedule = Schedule(settings.lr_scheduler_type, settings.warmup_steps)
+            restore(checkpoint, model=hero.model, optimizer=self._optimizer, average=self.average)
+        self._schedule = Schedule(
+            settings.lr_scheduler_type,
+            settings.warmup_steps,
+            timescale=settings.lr_timescale,
+            lowest=settings.min_lr_rate,
+        )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
         self._method = methods.get(settings.method)(
             Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render)
@@ -100,9 +108,10 @@ class Engine:
     def answer(self, prompts: Sequence[Any], *, max_new_tokens: int, batch_size: int = 64) -> list[str]:
         """Greedy answers of the model as it stands, in the order asked."""
         hero = self.hero
-        return hero.family.answer(
-            hero.model, hero.tokenizer, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size
-        )
+        with self.average.applied():
+            return hero.family.answer(
+                hero.model, hero.tokenizer, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size
+            )
 
     def write(self, folder: Path) -> None:
         """Weights, tokenizer, optimizer, schedule and random state in Hugging Face layout; no manifest."""
@@ -114,6 +123,7 @@ class Engine:
             tokenizer=self.hero.tokenizer,
             optimizer=self._optimizer,
             scheduler=self._scheduler,
+            average=self.average,
             step=self.progress.step,
         )
 
@@ -133,10 +143,14 @@ class Engine:
     def _watch(self, course: Course, hooks: Hooks) -> StepWatch:
         from realm.arena.callbacks import StepWatch  # noqa: PLC0415 - transformers takes seconds to import
 
-        return StepWatch(self, hooks, steps=course.steps, facts=course.facts, validate=course.validate)
+        def validate() -> float | None:
+            with self.average.applied():
+                return course.validate()
 
-    def _render(self, row: Row) -> Any:
-        return self.hero.family.render(self.hero.tokenizer, row)
+        return StepWatch(self, hooks, steps=course.steps, facts=course.facts, validate=validate)
+
+    def _render(self, rows: Sequence[Row]) -> Any:
+        return self.hero.family.render_all(self.hero.tokenizer, rows)
 
 
 def _scheduler(optimizer: Any, schedule: Schedule, step: int) -> Any:
@@ -146,6 +160,12 @@ def _scheduler(optimizer: Any, schedule: Schedule, step: int) -> Any:
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return LambdaLR(optimizer, lambda at: schedule.factor(at), last_epoch=step - 1)
+
+
+def _average(model: Any, decay: float) -> WeightAverage:
+    from realm.arena.optim.averaging import WeightAverage  # noqa: PLC0415 - torch stays behind the door
+
+    return WeightAverage(model, decay)
 
 
 def _device() -> Any:

@@ -6,23 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 from transformers.trainer_callback import TrainerState
 from transformers.utils import logging
 
+from realm.arena.optim.averaging import WeightAverage
 from realm.arena.random_state import random_state, restore_random_state
 from realm.errors import CheckpointError
 
 OPTIMIZER, SCHEDULER, RANDOM = "optimizer.pt", "scheduler.pt", "rng_state.pth"
+OWN_WEIGHTS = "own_weights.safetensors"
+"""The weights in training, where the model written is their running mean."""
 TRAINER_STATE = "trainer_state.json"
 
 
-def write(folder: Path, *, model: Any, tokenizer: Any, optimizer: Any, scheduler: Any, step: int) -> None:
+def write(
+    folder: Path, *, model: Any, tokenizer: Any, optimizer: Any, scheduler: Any, average: WeightAverage, step: int
+) -> None:
     """Everything that going on needs, but for the progress, which the manifest holds."""
     folder.mkdir(parents=True, exist_ok=True)
+    if average:
+        save_file(average.state_dict(), folder / OWN_WEIGHTS)
     logging.disable_progress_bar()  # a bar for each save would fill a service's log
-    model.save_pretrained(folder)
+    with average.applied():
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     torch.save(optimizer.state_dict(), folder / OPTIMIZER)
     torch.save(scheduler.state_dict(), folder / SCHEDULER)
@@ -30,12 +38,14 @@ def write(folder: Path, *, model: Any, tokenizer: Any, optimizer: Any, scheduler
     TrainerState(global_step=step, max_steps=step).save_to_json(str(folder / TRAINER_STATE))
 
 
-def restore(folder: Path, *, model: Any, optimizer: Optimizer) -> None:
-    """Weights, optimizer and random state of a checkpoint. Settings stay those of the optimizer given.
+def restore(folder: Path, *, model: Any, optimizer: Optimizer, average: WeightAverage) -> None:
+    """Weights, their mean, optimizer and random state of a checkpoint. Settings stay those of the optimizer given.
 
     Raises CheckpointError when a part is missing or does not fit the model.
     """
     _load_weights(folder, model)
+    own = folder / OWN_WEIGHTS
+    average.load_state_dict(load_file(own) if own.is_file() else None)
     state = _read(folder / OPTIMIZER)
     options = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
     try:
@@ -51,7 +61,7 @@ def restore(folder: Path, *, model: Any, optimizer: Optimizer) -> None:
 
 
 def _load_weights(folder: Path, model: Any) -> None:
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(folder.glob("model*.safetensors"))
     if not files:
         raise CheckpointError(f"{folder} holds no .safetensors weights.", hint="Use an older checkpoint.")
     weights: dict[str, torch.Tensor] = {}

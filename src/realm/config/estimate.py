@@ -69,7 +69,7 @@ class Geometry:
 
 
 BUILT_IN = {
-    "hatchling": Geometry(128, 4, 384, 393, 128, 128, True, "the hatchling's own shape"),
+    "hatchling": Geometry(128, 4, 384, 394, 128, 128, True, "the hatchling's own shape"),
     "smol": Geometry(576, 30, 1536, 49152, 576, 192, True, "SmolLM2-135M's published shape"),
 }
 

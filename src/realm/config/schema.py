@@ -66,10 +66,16 @@ class Hyperparameters(Settings):
     """AdamW's second moment."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are clipped to this norm."""
-    lr_scheduler_type: Literal["constant_with_warmup", "linear", "cosine"] = "constant_with_warmup"
-    """Shape of the learning rate over the steps of the campaign."""
+    lr_scheduler_type: Literal["constant_with_warmup", "inverse_sqrt", "linear", "cosine"] = "constant_with_warmup"
+    """Shape of the learning rate: over the steps of the campaign; `linear` and `cosine` over each quest."""
+    lr_timescale: int = Field(1000, ge=1)
+    """`inverse_sqrt` has halved the rate after three times as many steps."""
+    min_lr_rate: float = Field(0.1, ge=0, le=1)
+    """`inverse_sqrt` falls no lower than to this share of the rate."""
     warmup_steps: int = Field(50, ge=0)
     """Steps of the campaign until the learning rate is full."""
+    ema_decay: float = Field(0.0, ge=0, lt=1)
+    """Answer, be examined and be saved with the running mean of the weights (0: with the weights themselves)."""
     per_device_train_batch_size: int = Field(8, ge=1)
     """Packed rows per step and device."""
     gradient_accumulation_steps: int = Field(1, ge=1)
@@ -183,17 +189,17 @@ class CurriculumSettings(Settings):
     """Problems per mastered level in the regression panel."""
     panel_levels: int = Field(4, ge=1)
     """Mastered levels sampled for the panel when there are more."""
-    levels_above: int = Field(3, ge=0)
+    levels_above: int = Field(2, ge=0)
     """How far above the frontier practice reaches; a small space alone is memorised."""
-    wide_gap: float = Field(0.15, gt=0)
+    wide_gap: float = Field(0.25, gt=0)
     """Training-side minus held-out accuracy from which practice widens."""
     training_problems: int = Field(50, ge=0)
     """Fresh training-side problems asked beside the frontier's examination, for the memorisation gap."""
-    level_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.3, 0.25, 0.25, 0.2), min_length=1)
+    level_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.35, 0.4, 0.25), min_length=1)
     """Weights in practice of the frontier and of the levels above it; the last one also stands for all further up."""
     below_weight: float = Field(0.1, ge=0)
     """Weight of the level below the frontier, beside those."""
-    kind_weights: dict[str, Annotated[float, Field(ge=0)]] = {"easy": 1.0, "medium": 0.5, "hard": 0.2, "expert": 0.15}
+    kind_weights: dict[str, Annotated[float, Field(ge=0)]] = {"easy": 1.0, "medium": 0.7, "hard": 0.6, "expert": 0.15}
     """Practice takes a kind of problem so many times as often as the level's own mix does (not named: 1). Short answers
     teach most per token; examinations keep the full mix."""
     review_levels: int = Field(6, ge=1)

@@ -14,8 +14,8 @@ from realm.guild.strain import Advice
 Cell = tuple[str, int]
 """A skill and one of its levels."""
 _NOTHING = 1e-12
-WIDER_BY = 2
-"""Levels that a wide memorisation gap adds above; it also doubles their weight."""
+WIDER_BY, WIDER_WEIGHT = 1, 1.5
+"""Levels that a wide memorisation gap adds above, and how much more all of those weigh."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ def _ahead(view: SkillView, settings: CurriculumSettings) -> tuple[dict[int, flo
     reach, above, below = settings.levels_above, 1.0, settings.below_weight
     why = []
     if _is_wide(view.gap, settings):
-        reach, above = reach + WIDER_BY, 2.0
+        reach, above = reach + WIDER_BY, WIDER_WEIGHT
         why.append(f"training-side accuracy is {view.gap:.2f} above held-out, so practice widens")
     elif view.advice == "back_off":
         reach, above, below = (reach + 1) // 2, 0.5, below * 2

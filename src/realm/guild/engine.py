@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from itertools import count as counting
 
 from realm.errors import SkillError, UsageError
 from realm.registry import Registry
@@ -16,8 +15,11 @@ from .skill import Problem, Score, Side, Skill
 Answer = Callable[[Sequence[str]], Sequence[str]]
 """Prompts in, responses out, in the same order."""
 
-TRIES = 60
-"""New seeds tried for one place of an examination before its kind counts as used up."""
+Form = tuple[str | None, str]
+"""Kind and form of a problem."""
+
+TRIES = 200
+"""New seeds tried for one place of an examination before its form counts as used up."""
 
 
 def skills() -> Registry[Skill]:
@@ -69,7 +71,7 @@ class SkillEngine:
         return [maker.generate(level, f"{skill}/{level}/{seed}/{i}", side=side) for i in range(count)]
 
     def generate_eval_batch(self, skill: str, level: int, count: int = 100, seed: str = "exam") -> list[Problem]:
-        """The fixed examination of a level: different contents, all held out, kinds as in the level's mix.
+        """The fixed examination of a level: different contents, all held out, in the level's mix of kinds and forms.
 
         Fewer than `count` where the held-out side has no more. The set of a seed is worked out once and kept.
         """
@@ -110,24 +112,38 @@ class SkillEngine:
 
 
 def _examination(skill: Skill, level: int, count: int, seed: str) -> list[Problem]:
-    """Place by place: the kind is fixed first, so that a small space does not push the mix towards the large kinds."""
+    """Place by place, no content twice: what kind and what form of problem a place gets is fixed by its first draw.
+
+    So a small space stays in the level's mix: what it has too little of is left out, not made up for with something
+    else that happens to have many variants.
+    """
     found: dict[str, Problem] = {}
-    spent: set[str | None] = set()
-    kinds = _kinds(skill.mix(level), count)
-    for place, kind in enumerate(kinds):
-        problem = None if kind in spent else _fresh(skill, level, f"{seed}/{place}", kind, found)
-        if problem is None:
-            spent.add(kind)
-        else:
+    spent: set[Form] = set()
+    for place, kind in enumerate(_kinds(skill.mix(level), count)):
+        problem = _fresh(skill, level, f"{seed}/{place}", kind, found, spent)
+        if problem is not None:
             found[problem.content] = problem
-    for place in counting(count):
-        if len(found) >= count:
-            break
-        problem = _fresh(skill, level, f"{seed}/{place}", None, found)
-        if problem is None:
-            break
-        found[problem.content] = problem
     return list(found.values())
+
+
+def _fresh(
+    skill: Skill, level: int, seed: str, kind: str | None, found: Mapping[str, Problem], spent: set[Form]
+) -> Problem | None:
+    """A problem not asked yet, of the form that the first draw has; None where that form is spent."""
+    form: Form | None = None
+    for attempt in range(TRIES):
+        try:
+            problem = skill.generate(level, f"{seed}/{attempt}", side="exam", kind=kind)
+        except SkillError:
+            return None
+        form = form or (kind, problem.form)
+        if form in spent:
+            return None
+        if form[1] == problem.form and problem.content not in found:
+            return problem
+    if form:
+        spent.add(form)
+    return None
 
 
 def _kinds(mix: Mapping[str, float], count: int) -> list[str | None]:
@@ -139,17 +155,6 @@ def _kinds(mix: Mapping[str, float], count: int) -> list[str | None]:
     for kind, end in zip(mix, ends, strict=True):
         kinds += [kind] * (end - len(kinds))
     return kinds
-
-
-def _fresh(skill: Skill, level: int, seed: str, kind: str | None, found: Mapping[str, Problem]) -> Problem | None:
-    for attempt in range(TRIES):
-        try:
-            problem = skill.generate(level, f"{seed}/{attempt}", side="exam", kind=kind)
-        except SkillError:
-            return None
-        if problem.content not in found:
-            return problem
-    return None
 
 
 def _summary(problems: Sequence[Problem], scores: Sequence[Score]) -> EvalResult:

@@ -35,6 +35,8 @@ class Problem:
     content: str
     primitives: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    form: str = ""
+    """What sort of question it is, where a skill has several: an examination keeps to their shares."""
 
 
 @dataclass(frozen=True, slots=True)

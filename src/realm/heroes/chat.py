@@ -44,6 +44,18 @@ def render(tokenizer: Any, row: Mapping[str, Any]) -> Rendered:
     return Rendered(token_ids, [True] * len(token_ids))
 
 
+def render_all(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[Rendered]:
+    """`render` of each row, in the same order; several times faster where the template marks what is generated."""
+    if not tokenizer.chat_template or not _GENERATION_SPAN.search(tokenizer.chat_template):
+        return [render(tokenizer, row) for row in rows]
+    talks = [(at, messages) for at, row in enumerate(rows) if (messages := _talk(row))]
+    marked: dict[int, Rendered] = {}
+    if talks:
+        texts, spans = _by_generation_spans(tokenizer, [messages for _, messages in talks])
+        marked = dict(zip((at for at, _ in talks), _mark(tokenizer, texts, spans), strict=True))
+    return [marked[at] if at in marked else render(tokenizer, row) for at, row in enumerate(rows)]
+
+
 def render_prompt(tokenizer: Any, prompt: str | Sequence[Message]) -> list[int]:
     """Token ids of a question with the opening of the answer, as training rendered it."""
     if not tokenizer.chat_template:
@@ -63,7 +75,7 @@ def _render_messages(tokenizer: Any, messages: Sequence[Message]) -> Rendered:
             hint="give the hero a chat_template in its profile, or use prompt/completion rows",
         )
     text, spans = _text_and_spans(tokenizer, messages)
-    return _mark(tokenizer, text, spans)
+    return _mark(tokenizer, [text], [spans])[0]
 
 
 def _render_completion(tokenizer: Any, prompt: Any, completion: Any) -> Rendered:
@@ -74,26 +86,36 @@ def _render_completion(tokenizer: Any, prompt: Any, completion: Any) -> Rendered
     return Rendered(asked + answered, [False] * len(asked) + [True] * len(answered))
 
 
+def _talk(row: Mapping[str, Any]) -> list[Message] | None:
+    """The row as messages, where it can be told as such."""
+    if "messages" in row:
+        return list(row["messages"])
+    return [*_as_user(row["prompt"]), *_as_assistant(row["completion"])] if "completion" in row else None
+
+
 def _text_and_spans(tokenizer: Any, messages: Sequence[Message]) -> tuple[str, list[Span]]:
     if _GENERATION_SPAN.search(tokenizer.chat_template):
-        return _by_generation_spans(tokenizer, messages)
+        texts, marked = _by_generation_spans(tokenizer, [messages])
+        return texts[0], list(marked[0])
     text = _render(tokenizer, messages)
     return text, _by_prefixes(tokenizer, messages, text)
 
 
-def _by_generation_spans(tokenizer: Any, messages: Sequence[Message]) -> tuple[str, list[Span]]:
+def _by_generation_spans(
+    tokenizer: Any, talks: Sequence[Sequence[Message]]
+) -> tuple[Sequence[str], Sequence[Sequence[Span]]]:
     # the module is reached late: transformers costs seconds to import
     from transformers.utils.chat_template_utils import render_jinja_template  # noqa: PLC0415
 
     texts, spans = _in_words(
         render_jinja_template,
-        conversations=[list(messages)],
+        conversations=[list(messages) for messages in talks],
         chat_template=_dateless(tokenizer.chat_template),
         return_assistant_tokens_mask=True,
         date_string=_FROZEN_DAY,
         **tokenizer.special_tokens_map,
     )
-    return texts[0], spans[0]
+    return texts, spans
 
 
 def _by_prefixes(tokenizer: Any, messages: Sequence[Message], text: str) -> list[Span]:
@@ -137,10 +159,12 @@ def _with_ending(tokenizer: Any, text: str, end: int) -> int:
     return found.end() if found else end
 
 
-def _mark(tokenizer: Any, text: str, spans: Sequence[Span]) -> Rendered:
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    trained = [any(_inside(offset, span) for span in spans) for offset in encoded["offset_mapping"]]
-    return Rendered(list(encoded["input_ids"]), trained)
+def _mark(tokenizer: Any, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> list[Rendered]:
+    encoded = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
+    return [
+        Rendered(list(ids), [any(_inside(offset, span) for span in marked) for offset in offsets])
+        for ids, offsets, marked in zip(encoded["input_ids"], encoded["offset_mapping"], spans, strict=True)
+    ]
 
 
 def _inside(offset: Span, span: Span) -> bool:

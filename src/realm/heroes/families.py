@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from realm.errors import HeroError
 from realm.heroes import weights
-from realm.heroes.chat import Message, Rendered, render, render_prompt
+from realm.heroes.chat import Message, Rendered, render, render_all, render_prompt
 from realm.heroes.weights import Weights
 from realm.registry import Registry
 
@@ -43,6 +43,10 @@ class Family(ABC):
     def render(self, tokenizer: Any, row: Mapping[str, Any]) -> Rendered:
         """Token ids of a row and which of them are trained."""
         return render(tokenizer, row)
+
+    def render_all(self, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[Rendered]:
+        """The same for many rows at once, in their order."""
+        return render_all(tokenizer, rows)
 
     def render_prompt(self, tokenizer: Any, prompt: str | Sequence[Message]) -> list[int]:
         """Token ids of a question, up to where the answer begins."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,7 +24,7 @@ class Parts:
     optimizer: Any
     scheduler: Any
     settings: Hyperparameters
-    render: Callable[[Row], Rendered]
+    render: Callable[[Sequence[Row]], Sequence[Rendered]]
 
 
 class Course(Protocol):

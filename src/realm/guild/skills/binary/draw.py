@@ -17,6 +17,8 @@ INNER_SIGNED = ("add", "subtract", "multiply", "negate", "absolute")
 ONE_TO_ONE = ("add", "subtract", "increment", "decrement", "double")
 """Operations that can be undone: a blank below them has one solution."""
 
+SAME, AKIN = 0.15, 0.15
+"""Shares of operands that equal the other one, and that differ from it in a single digit."""
 
 T = TypeVar("T")
 
@@ -64,13 +66,29 @@ class Draw:
         n = self.width
         return self.getrandbits(n) - (1 << (n - 1))
 
+    def beside(self, a: int) -> int:
+        """A second number: at times the same one, or one that differs in a single digit, else any.
+
+        Left to chance, long operands would hardly ever be equal or near, and a comparison would end at its first digit.
+        """
+        x = self.random()
+        if x < SAME:
+            return a
+        if x < SAME + AKIN and a > 1:
+            return a ^ 1 << int(self.random() * (a.bit_length() - 1))
+        return self.any()
+
+    def signed_beside(self, a: int) -> int:
+        return a if self.chance(SAME) else self.signed()
+
     @property
     def width(self) -> int:
         """The width of signed numbers: this problem's bits, at least two."""
         return max(2, self.bits)
 
     def pair(self) -> tuple[int, int]:
-        a, b = self.long(), self.any()
+        a = self.long()
+        b = self.beside(a)
         return (a, b) if self.random() < 0.5 else (b, a)
 
     # One operation
@@ -84,7 +102,7 @@ class Draw:
             a, b = max(a, b), min(a, b)
         elif name == "divide":
             a, b = self._division()
-        elif OPERATIONS[name].kind == "truth" and self.random() < (0.4 if name == "equals" else 0.1):
+        elif name == "equals" and self.chance(0.3):
             b = a
         return node(name, a, b)
 
@@ -96,6 +114,8 @@ class Draw:
 
     def _division(self) -> tuple[int, int]:
         dividend = self.long()
+        if dividend and self.chance(SAME):
+            return dividend, dividend
         divisor = self.getrandbits(1 + int(self.random() * self.bits)) or 1
         exact = self.random() < 0.4
         return (dividend - dividend % divisor if exact else dividend), divisor
@@ -107,7 +127,7 @@ class Draw:
             return node(name, a)
         if name == "multiply" and self.random() < 0.8:
             return node(name, a, self._factor(a))
-        return node(name, a, self.signed())
+        return node(name, a, self.signed_beside(a))
 
     def _factor(self, a: int) -> int:
         """A factor that keeps the product inside the width, where there is one."""
@@ -147,7 +167,7 @@ class Draw:
         return (2 * value if name == "double" else value + 1) <= limit
 
     def _beside(self, name: str, inside: Expression, value: int, limit: int) -> Node:
-        other = self.any()
+        other = self.beside(value) if value.bit_length() <= self.bits else self.any()
         if name == "subtract":
             return node(name, inside, other) if value >= other else node(name, other, inside)
         if name == "divide":
@@ -156,8 +176,6 @@ class Draw:
             other = min(other, limit - value)
         elif name == "multiply":
             return node(name, inside, self._small_factor(value, limit))
-        elif OPERATIONS[name].kind == "truth" and value.bit_length() <= self.bits and self.random() < 0.3:
-            other = value
         return node(name, inside, other) if self.random() < 0.5 else node(name, other, inside)
 
     def _small_factor(self, value: int, limit: int) -> int:

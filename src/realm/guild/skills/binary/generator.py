@@ -88,6 +88,7 @@ class Generator:
             prompt=prompt(draft, difficulty, script, text),
             answer=text,
             content=draft.content,
+            form=draft.task,
             primitives=tuple(dict.fromkeys(p for step in shown for p in primitives(step.op.name, step.numbers))),
             meta={
                 "difficulty": difficulty,

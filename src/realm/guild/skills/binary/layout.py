@@ -42,7 +42,7 @@ def answer(draft: Draft, difficulty: Difficulty, script: Script) -> list[str]:
         lines += _worked(fact, difficulty, script)
     if difficulty != "easy":
         lines += [script.decimal_equation(fact) for fact in draft.shown]
-    return [*lines, draft.verdict] if draft.verdict else lines
+    return [*lines, *draft.check(script), draft.verdict] if draft.verdict else lines
 
 
 def _worked(whole: Node, difficulty: Difficulty, script: Script) -> list[str]:

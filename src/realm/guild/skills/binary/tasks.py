@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from .draw import INNER, INNER_SIGNED, ONE_TO_ONE, Draw
 from .expression import Expression, Node, Script, canonical, node, steps, value_of
+from .work import check
 
 SIGNED_SHARE = 0.25
 """Share of the auxiliary tasks on a number that are about signed numbers."""
@@ -20,7 +21,7 @@ class Draft:
     """A problem before it is written.
 
     `ask` writes the question in a script. `shown` are the equations of the answer, `before` those that lead to them;
-    `verdict` is the last line where the answer is not an equation.
+    `check` writes what the verdict rests on, and `verdict` is the last line where the answer is not an equation.
     """
 
     task: str
@@ -29,6 +30,7 @@ class Draft:
     content: str
     width: int = 0
     before: tuple[Node, ...] = ()
+    check: Callable[[Script], tuple[str, ...]] = lambda script: ()
     verdict: str = ""
     also: tuple[str, ...] = ()
     """Contents of facts that the question gives away beyond the equations shown."""
@@ -53,6 +55,7 @@ def truth(draw: Draw, levels_deep: int) -> Draft:
         (whole,),
         f"truth({canonical(whole)},{claim})",
         width,
+        check=lambda script: (check(script.result(whole), script.result(wrong)),),
         verdict="true" if claim == whole.value else "false",
     )
 
@@ -71,6 +74,10 @@ def error(draw: Draw, levels_deep: int) -> Draft:
         lambda script: "error?" + ";".join(script.equation(fact) for fact in stated),
         tuple(facts),
         f"error({';'.join(contents)})",
+        check=lambda script: tuple(
+            check(script.result(right), script.result(said))
+            for right, said in zip(facts[: at + 1], stated, strict=False)
+        ),
         verdict=f"error{at + 1}",
     )
 
@@ -88,23 +95,25 @@ def blank(draw: Draw, levels_deep: int) -> Draft:
 
 
 def larger(draw: Draw, levels_deep: int) -> Draft:
-    """Which of two is larger? Of two numbers, the answer names the maximum; expressions are worked out first."""
+    """Which of two is larger? Expressions are worked out first; the answer names the maximum, then whose it is."""
     if levels_deep == 1:
-        first, second = draw.pair()
-        shown: tuple[Node, ...] = (node("maximum", first, second),)
-        return _larger(first, second, shown)
+        return _larger(*draw.pair())
     deep, flat = draw.nested(levels_deep - 1), draw.nested(1)
-    return _larger(deep, flat, (deep, flat)) if draw.chance(0.5) else _larger(flat, deep, (flat, deep))
+    return _larger(deep, flat) if draw.chance(0.5) else _larger(flat, deep)
 
 
-def _larger(first: Expression, second: Expression, shown: tuple[Node, ...]) -> Draft:
+def _larger(first: Expression, second: Expression) -> Draft:
     a, b = value_of(first), value_of(second)
+    worked_out = tuple(side for side in (first, second) if isinstance(side, Node))
     contents = sorted((canonical(first), canonical(second)))
     return Draft(
         "larger",
         lambda script: f"larger?{script.write(first)},{script.write(second)}",
-        shown,
+        (*worked_out, node("maximum", a, b)),
         f"larger({';'.join(contents)})",
+        check=lambda script: tuple(
+            check(script.number(max(a, b)), script.number(side)) for side in ((a, b) if a >= b else (a,))
+        ),
         verdict="same" if a == b else f"{1 if a > b else 2}",
         also=(canonical(node("less", min(a, b), max(a, b))), canonical(node("equals", a, b))),
     )
@@ -125,16 +134,18 @@ def overflow(draw: Draw, levels_deep: int) -> Draft:
         return _overflow(whole, width, "overflow?", room, fits)
     whole = draw.nested(levels_deep, outer=GROWING)
     digits = max(draw.bits, whole.value.bit_length() - (1 if draw.chance(0.4) else 0))
-    return _overflow(whole, 0, f"overflow?{digits}:", str(digits), whole.value >> digits == 0)
+    fits = whole.value >> digits == 0
+    return _overflow(whole, 0, f"overflow?{digits}:", str(digits), fits, f"len:{len(f'{whole.value:b}')},{digits}")
 
 
-def _overflow(whole: Node, width: int, before: str, room: str, fits: bool) -> Draft:
+def _overflow(whole: Node, width: int, before: str, room: str, fits: bool, *lengths: str) -> Draft:
     return Draft(
         "overflow",
         lambda script: before + script.write(whole),
         (whole,),
         f"overflow({room},{canonical(whole)})",
         width,
+        check=lambda script: lengths,
         verdict="no" if fits else "yes",
     )
 

@@ -7,8 +7,9 @@ Columns run from the right, as one computes; comparisons and divisions run from 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 
-from .expression import SIGNS, Node, Script
+from .expression import OVERFLOW, SIGNS, Node, Script
 
 Work = Callable[[Node, Script, bool], Iterator[str]]
 
@@ -28,6 +29,7 @@ LINE_NAMES = (
     "signs:",
     "flip:",
     "top:",
+    "check:",
 )
 """What a line of work begins with."""
 
@@ -36,6 +38,23 @@ def work(step: Node, script: Script, *, full: bool) -> list[str]:
     """The lines above the equation of one operation on numbers; `full` shows every position."""
     lines = list(_signs(step)) if script.width else []
     return lines + list(_WORK[step.op.name](step, script, full))
+
+
+def check(found: str, said: str) -> str:
+    """Two results side by side, character by character from the left, up to the first that differs; `-` where one ends.
+
+    A verdict that rests on this line needs a look at its last pair only.
+    """
+    pairs = []
+    for pair in zip_longest(_characters(found), _characters(said), fillvalue="-"):
+        pairs.append("".join(pair))
+        if pair[0] != pair[1]:
+            break
+    return "check:" + ",".join(pairs)
+
+
+def _characters(result: str) -> list[str]:
+    return [result] if result == OVERFLOW else list(result)
 
 
 def _signs(step: Node) -> Iterator[str]:
