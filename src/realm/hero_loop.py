@@ -10,10 +10,11 @@ import copy
 import logging
 import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 from realm.arena.control import Request
 from realm.arena.engine import Engine
@@ -42,15 +43,19 @@ from realm.heroes import hero as heroes
 from realm.quests.checks import validate
 from realm.quests.inbox import Inbox, deliver
 from realm.quests.queue import Quest, QuestQueue
-from realm.records import CheckpointRecord, Progress, RunResult, StepMetrics
+from realm.quests.report import Report
+from realm.records import CheckpointRecord, Progress, Row, RunResult, StepMetrics
 from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
 from realm.vault.manifest import ManifestFacts
 from realm.watchtower.metrics import Metrics, MetricsWriter
+from realm.weaver.heartbeat import Heartbeat
 from realm.workspace import PRIORITIES, Workspace
 
 log = logging.getLogger(__name__)
 REST_SECONDS = 0.5
+BEAT_ROWS = 1000
+ANSWER_BATCH = 64
 KEPT_PRACTICE = 20
 """Files of completed practice that stay to be looked at; the seed in a sidecar makes any of them again."""
 
@@ -70,6 +75,7 @@ class HeroLoop:
         self.guild = GuildLedger(db, events, settings.curriculum)
         self.skills = SkillEngine()
         self.metrics = Metrics(db)
+        self.heart = Heartbeat(workspace.logs / "hero.beat")
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
@@ -110,15 +116,23 @@ class HeroLoop:
     def examine_now(self, skills: Sequence[str], level: int | None = None) -> list[Examination]:
         """Ask the newest checkpoint now, on the frontier and the mastered levels or on one level; record nothing."""
         with self.workspace.hold("hero"):
-            self.wake()
+            self.stand()
             step = self.engine.progress.step
             aims = [examiner.Target(skill, level, "frontier") for skill in skills] if level else self.aims(step, skills)
             return self.sit(aims, step, None)
 
     def wake(self) -> None:
-        """Stand where the newest trustworthy checkpoint stands; forget what came after it."""
-        self.beat()
+        """Stand where the newest trustworthy checkpoint stands, and end what a kill cut short there."""
         self.guild.begin(self.key, self.settings.campaign, settings=self.spec.model_dump(mode="json"))
+        with self.heart.during():
+            self.stand()
+        if self.newest and self.guild.was_examined(self.key, self.newest.step):
+            self.take_stock(self.newest)
+        elif self.newest:
+            self.be_examined(self.newest)
+
+    def stand(self) -> None:
+        """Load the newest trustworthy checkpoint; forget what came after it."""
         self.keeper.recover(self.key)
         self.newest = self.keeper.newest_good(self.key)
         progress = self.keeper.progress(self.newest) if self.newest else Progress()
@@ -130,14 +144,12 @@ class HeroLoop:
         hero = heroes.load(self.profile, models=self.workspace.models, checkpoint=folder, seed=seed, name=self.key.hero)
         self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
         self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
-        if self.newest and not self.guild.was_examined(self.key, progress.step):
-            self.be_examined(self.newest)
 
     def open_queue(self) -> None:
         """The queue checks what arrives with this hero's own tokenizer."""
         hero = self.engine.hero
         tokenizer = copy.deepcopy(hero.tokenizer)  # the inbox has a thread of its own; a tokenizer serves one at a time
-        check = partial(
+        validated = partial(
             validate,
             level="standard",
             render=partial(hero.family.render, tokenizer),
@@ -146,6 +158,11 @@ class HeroLoop:
             max_length=self.hyperparameters.max_length,
             template=self.profile.prompt_template,
         )
+
+        def check(path: Path, /, *, name: str) -> Report:
+            with self.heart.during():
+                return validated(path, name=name)
+
         self.queue = QuestQueue(
             self.workspace, self.db, self.events, self.settings.quests,
             check=check, template=self.profile.prompt_template,
@@ -155,7 +172,7 @@ class HeroLoop:
 
     def day(self) -> None:
         """One quest from claim to examination, or one rest."""
-        self.beat()
+        self.heart.beat()
         quest = None if self.held() else self.next_quest()
         if quest is None:
             self.rest()
@@ -226,7 +243,14 @@ class HeroLoop:
         run = progress.run if goes_on else f"run-{progress.step:08d}-{quest.id}"
         self.begin(run, quest)
         with MetricsWriter(self.db, self.key, run) as writer:
-            return self.engine.train(self.queue.rows(quest), run=run, quest=quest.id, hooks=_Hooks(self, quest, writer))
+            return self.engine.train(self.rows(quest), run=run, quest=quest.id, hooks=_Hooks(self, quest, writer))
+
+    def rows(self, quest: Quest) -> Iterator[Row]:
+        """The quest's rows. All are read and rendered before the first step: of a big file that takes minutes."""
+        for number, row in enumerate(self.queue.rows(quest)):
+            if number % BEAT_ROWS == 0:
+                self.heart.beat()
+            yield row
 
     def begin(self, run: str, quest: Quest) -> None:
         """Write down everything that decides a run, and say that it begins."""
@@ -244,7 +268,7 @@ class HeroLoop:
         self.engine.add_effort(reading.strain)
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
-        self.beat()
+        self.heart.beat()
 
     def save(self, quest: Quest, metrics: Mapping[str, float]) -> None:
         """Seal a checkpoint, then let the hero be examined at it."""
@@ -267,10 +291,14 @@ class HeroLoop:
     def be_examined(self, checkpoint: CheckpointRecord) -> None:
         """Held-out problems at a sealed checkpoint: the only road to a level and to the champion's place."""
         aims = self.aims(checkpoint.step, self.settings.campaign.skills)
-        taken = self.sit(aims, checkpoint.step, checkpoint.metrics.get("val_loss"))
-        for change in self.guild.record(taken):
-            skill = change.examination.skill
+        self.guild.record(self.sit(aims, checkpoint.step, checkpoint.metrics.get("val_loss")))
+        self.take_stock(checkpoint)
+
+    def take_stock(self, checkpoint: CheckpointRecord) -> None:
+        """What the examinations on record at a checkpoint lead to; the same however often a hero wakes there."""
+        for skill in {t.skill for t in self.guild.transitions(self.key) if t.step == checkpoint.step}:
             self.strain(skill).begin_level(self.guild.floor(self.key, skill))
+        taken = [e for e in self.guild.newest(self.key) if e.step == checkpoint.step]
         self.keeper.ledger.examined(checkpoint.id, *self.standing(taken))
         self.keeper.retain(self.key)
 
@@ -286,8 +314,19 @@ class HeroLoop:
         )  # fmt: skip
 
     def answer(self, prompts: Sequence[str]) -> list[str]:
-        self.beat()
-        return self.engine.answer(prompts, max_new_tokens=self.settings.curriculum.exam_max_new_tokens)
+        """Answers in the order asked, a batch of like lengths at a time: a slow hero shows life between them."""
+        answers = [""] * len(prompts)
+        order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
+        for batch in (order[first : first + ANSWER_BATCH] for first in range(0, len(order), ANSWER_BATCH)):
+            self.heart.beat()
+            said = self.engine.answer(
+                [prompts[at] for at in batch],
+                max_new_tokens=self.settings.curriculum.exam_max_new_tokens,
+                batch_size=ANSWER_BATCH,
+            )
+            for at, words in zip(batch, said, strict=True):
+                answers[at] = words
+        return answers
 
     def standing(self, taken: Sequence[Examination]) -> tuple[float, dict[str, object]]:
         """Pooled accuracy of a sitting, and what the ledger of checkpoints keeps beside it."""
@@ -314,7 +353,7 @@ class HeroLoop:
             self.workspace.withdraw("skip")  # last: until the quest is filed, the request is what tells of the skip
 
     def leave_quest(self) -> None:
-        """From here on no quest is in hand: one that was skipped is not gone on with, and when tried again begins anew."""
+        """No quest is in hand any more: one that was skipped is not gone on with, and begins anew when tried again."""
         self.engine.progress = replace(self.engine.progress, quest="", quest_step=0)
 
     def give_up(self, quest: Quest, error: Exception) -> None:
@@ -356,10 +395,6 @@ class HeroLoop:
         if "skip" in asked and self.workspace.is_meant("skip", quest.id):
             return "skip"
         return "pause" if "pause" in asked else None
-
-    def beat(self) -> None:
-        """A sign of life for whoever supervises this process."""
-        (self.workspace.logs / "hero.beat").touch()
 
     # -- saying ------------------------------------------------------------------------------------------------
     def say(self, *facts: Fact) -> None:

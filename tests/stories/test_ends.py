@@ -58,13 +58,14 @@ class KilledAfterFiling(Life):
 
 
 @contextmanager
-def life(workspace: Workspace, kind: type[HeroLoop] = Calm) -> Iterator[HeroLoop]:
-    """A hero awake, with its queue open."""
+def life(workspace: Workspace, kind: type[HeroLoop] = Calm, *, awake: bool = True) -> Iterator[HeroLoop]:
+    """A hero, awake and with its queue open."""
     realm = open_workspace(workspace, checkpoints=True)
     loop = kind(workspace, realm.settings, realm.db, realm.events)
     try:
-        loop.wake()
-        loop.open_queue()
+        if awake:
+            loop.wake()
+            loop.open_queue()
         yield loop
     finally:
         realm.db.close()
