@@ -18,10 +18,10 @@ from pathlib import Path
 
 from realm.arena.control import Request
 from realm.arena.engine import Engine
-from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit
+from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
 from realm.config.schema import RealmSettings
 from realm.db import Database
-from realm.errors import DiskFull, HeroError, QuestError, RealmError
+from realm.errors import DiskFull, QuestError, RealmError
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -69,7 +69,7 @@ class HeroLoop:
         """Raises HeroError when the hero is to learn through an adapter, which this version cannot train."""
         self.workspace, self.settings, self.db, self.events = workspace, settings, db, events
         self.spec = spec or campaign_spec(settings, versions=installed_versions(), commit=program_commit())
-        _require_all_weights(self.spec)
+        require_all_weights(self.spec)
         self.key, self.profile, self.hyperparameters = self.spec.key, self.spec.profile, self.spec.hyperparameters
         self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, self.spec.retention)
         self.guild = GuildLedger(db, events, settings.curriculum)
@@ -442,15 +442,6 @@ class _Hooks:
 
     def on_resume(self, step: int) -> None:
         self._day.say(RunResumed(run=self._day.engine.progress.run, step=step))
-
-
-def _require_all_weights(spec: RunSpec) -> None:
-    """An adapter that was asked for is never left out in silence: all weights need several times the memory."""
-    if spec.adapter is not None:
-        raise HeroError(
-            f"{spec.hero} learns through the adapter '{spec.adapter_name}'; this version trains all weights.",
-            hint=f"Where the memory is there: realm config set heroes.{spec.hero}.adapter none",
-        )
 
 
 def _sealed_before(progress: Progress) -> RunResult:

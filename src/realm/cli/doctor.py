@@ -16,7 +16,8 @@ import typer
 from realm.cli.context import find_workspace, print_json
 from realm.config.hardware import Machine, detect, suggest
 from realm.config.layers import load, load_with_sources
-from realm.errors import ConfigError, PortTaken, WorkspaceError
+from realm.config.run_spec import campaign_spec, require_all_weights
+from realm.errors import ConfigError, HeroError, PortTaken, WorkspaceError
 from realm.weaver.supervisor import require_port
 from realm.workspace import Workspace
 
@@ -98,6 +99,10 @@ def _settings(workspace: Workspace) -> Iterator[Finding]:
     for notice in loaded.notices:
         yield Finding("settings", "warn", notice, "Leave the key out; nothing changes by it.")
     yield Finding("settings", "ok", f"campaign {settings.campaign.hero}:{settings.campaign.name}")
+    try:
+        require_all_weights(campaign_spec(settings, versions={}))
+    except HeroError as error:
+        yield Finding("training", "fail", error.message, error.hint)
     holder = workspace.holder()
     if holder is not None:
         yield Finding("running", "ok", f"process {holder}")

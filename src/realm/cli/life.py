@@ -17,6 +17,7 @@ import typer
 
 from realm.cli.context import Realm, find_workspace, open_realm, open_workspace, print_json
 from realm.cli.narrate import line
+from realm.config.run_spec import campaign_spec, require_all_weights
 from realm.errors import ServiceError, UsageError, WorkspaceLocked
 from realm.guild.ledger import GuildLedger
 from realm.http import is_loopback, new_token
@@ -46,6 +47,7 @@ def play(
     """Start everything and watch it here, until Ctrl-C. `--until bin=2` ends at a level."""
     goal = _parse_goal(until)
     with open_realm() as realm, realm.workspace.hold():
+        _require_trainable(realm)
         reached = asyncio.run(_play(realm, goal, timeout or None))
     if goal and not reached:
         raise typer.Exit(1)
@@ -61,6 +63,7 @@ def start_all() -> None:
                 pid=holder,
                 hint=f"Open {_url(realm)}, or stop it: realm stop-all",
             )
+        _require_trainable(realm)
         _check_ports(realm)
         url = _url(realm)
     log = workspace.log("weaver")
@@ -164,6 +167,11 @@ def _services(realm: Realm) -> list[Service]:
             environment=environment, stop_seconds=STOP_SECONDS - 10,
         ),
     ]  # fmt: skip
+
+
+def _require_trainable(realm: Realm) -> None:
+    """Say here, once, what the hero would refuse in its log, start after start."""
+    require_all_weights(campaign_spec(realm.settings, versions={}))
 
 
 def _check_ports(realm: Realm) -> None:
