@@ -107,7 +107,7 @@ class HeroLoop:
             quest = self.inbox.take(deliver(self.workspace, name, chunks, priority="high"))
             if quest is None or quest.state not in PRIORITIES:
                 reason = quest.reason if quest else "Another program took it."
-                raise QuestError(f"{name} cannot be trained: {reason}", hint="See why: realm quest list failed")
+                raise QuestError(f"{name} cannot be trained: {reason}", hint="See why: realm quest list --state failed")
             self.queue.claim(quest.id)
             self.settle(quest, self.train(quest))
         assert self.newest is not None  # a run that ends well has saved

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from realm.cli.context import train_packages
+from realm.cli.context import INSTALL_TRAIN, train_packages
 from realm.errors import MissingExtra
 from realm.workspace import Workspace
 
@@ -41,7 +41,7 @@ def wrapped(name: str) -> RuntimeError:
 def test_a_missing_package_is_named(error: Exception, package: str) -> None:
     with pytest.raises(MissingExtra, match=f"needs the package '{package}'") as said, train_packages("Training"):
         raise error
-    assert said.value.hint == "Install it: pip install 'realm[train]'"
+    assert said.value.hint == f"Install it: {INSTALL_TRAIN}"
 
 
 @pytest.mark.parametrize("error", [absent("realm.arena.nowhere"), RuntimeError("a bug"), ImportError("no such name")])

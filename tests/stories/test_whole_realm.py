@@ -150,5 +150,5 @@ def test_no_torch_is_one_clear_sentence(player: Player, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
         "Error: Training needs the package 'torch', which is not installed.",
-        "  Next: Install it: pip install 'realm[train]'",
+        "  Next: Install it: pip install 'realm[train]'; in a clone: make play, or pip install -e '.[train]'",
     ]

@@ -20,6 +20,8 @@ from realm.events import Events
 from realm.records import CampaignKey
 from realm.workspace import Workspace
 
+INSTALL_TRAIN = "pip install 'realm[train]'; in a clone: make play, or pip install -e '.[train]'"
+
 
 @dataclass(frozen=True, slots=True)
 class Realm:
@@ -79,7 +81,7 @@ def train_packages(what: str) -> Iterator[None]:
             raise
         raise MissingExtra(
             f"{what} needs the package '{package}', which is not installed.",
-            hint="Install it: pip install 'realm[train]'",
+            hint=f"Install it: {INSTALL_TRAIN}",
         ) from error
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from realm.cli.context import find_workspace, print_json
+from realm.cli.context import INSTALL_TRAIN, find_workspace, print_json
 from realm.config.hardware import Machine, detect, suggest
 from realm.config.layers import load, load_with_sources
 from realm.config.run_spec import campaign_spec, require_all_weights
@@ -59,7 +59,7 @@ def _machine() -> Iterator[Finding]:
         "training packages",
         "fail" if missing else "ok",
         f"missing: {', '.join(missing)}" if missing else "installed",
-        "Install them: pip install 'realm[train]'" if missing else "",
+        f"Install them: {INSTALL_TRAIN}" if missing else "",
     )
     machine = detect()
     profile = suggest(machine, load().hardware)

@@ -63,7 +63,7 @@ def list_heroes(json: Json = False) -> None:
 
 
 def evaluate(
-    skill: Annotated[str, typer.Option(help="A skill in focus [all].")] = "",
+    skill: Annotated[str, typer.Option(help="One skill (default: all of the campaign).")] = "",
     level: Annotated[int, typer.Option(min=0, help="A level (0: the frontier).")] = 0,
     json: Json = False,
 ) -> None:

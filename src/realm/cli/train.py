@@ -1,4 +1,4 @@
-"""`realm train`: one preset, or one file, then exit. The same engine and the same ledgers as the hero loop."""
+"""`realm train`: one preset, on its dataset or on a file, then exit. The engine and the ledgers of the hero loop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def train(
     hardware: Annotated[bool, typer.Option("--list-hardware")] = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Train a preset: `realm train NAME`. Look before: `realm train NAME --dry-run`."""
+    """Train one preset, on its dataset or on FILE, then exit. Look before: `realm train NAME --dry-run`."""
     if presets:
         list_presets(config, as_json=json)
     elif experts:
