@@ -9,18 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
+from realm.cli.address import page_address, page_url, with_token
 from realm.cli.context import Realm, find_workspace, open_realm, open_workspace, print_json
 from realm.cli.narrate import line
 from realm.config.run_spec import campaign_spec, require_all_weights
+from realm.config.schema import ServiceSettings
 from realm.errors import ServiceError, UsageError, WorkspaceLocked
 from realm.guild.ledger import GuildLedger
-from realm.http import is_loopback, new_token
 from realm.weaver.ledger import ServiceLedger
 from realm.weaver.service import Service
 from realm.weaver.supervisor import Supervisor, require_port
@@ -46,7 +48,8 @@ def play(
 ) -> None:
     """Start everything and watch it here, until Ctrl-C. `--until bin=2` ends at a level."""
     goal = _parse_goal(until)
-    with open_realm() as realm, realm.workspace.hold():
+    with open_realm() as opened, opened.workspace.hold():
+        realm = replace(opened, settings=with_token(opened.settings))
         _require_trainable(realm)
         reached = asyncio.run(_play(realm, goal, timeout or None))
     if goal and not reached:
@@ -61,11 +64,12 @@ def start_all() -> None:
             raise WorkspaceLocked(
                 f"The realm in {workspace.root} runs already (process {holder}).",
                 pid=holder,
-                hint=f"Open {_url(realm)}, or stop it: realm stop-all",
+                hint=f"Open {page_address(realm.settings.services)}, or stop it: realm stop-all",
             )
         _require_trainable(realm)
         _check_ports(realm)
-        url = _url(realm)
+        services = with_token(realm.settings).services
+    url = page_url(services)
     log = workspace.log("weaver")
     with open(log, "ab") as output:
         process = subprocess.Popen(
@@ -74,12 +78,12 @@ def start_all() -> None:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            env={**os.environ, "REALM_HOME": str(workspace.root), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **_environment(workspace, services)},
         )
     _wait_for(lambda: _answers(url) or process.poll() is not None, START_SECONDS)
     if process.poll() is not None or not _answers(url):
         raise ServiceError("The realm did not start.", hint=f"See the end of {log}.")
-    typer.echo(f"The realm is up: {url}")
+    typer.echo(f"The realm is up: {page_address(services)}")
 
 
 def stop_all() -> None:
@@ -120,7 +124,10 @@ async def _play(realm: Realm, goal: tuple[str, int] | None, timeout: float | Non
         loop.call_later(timeout, stopping.set)
     try:
         await supervisor.run(
-            stopping, on_up=lambda: typer.echo(f"The realm is up: {_url(realm)}   (Ctrl-C saves and stops)")
+            stopping,
+            on_up=lambda: typer.echo(
+                f"The realm is up: {page_address(realm.settings.services)}   (Ctrl-C saves and stops)"
+            ),
         )
     finally:
         stopping.set()
@@ -152,21 +159,24 @@ async def _narrate(realm: Realm, goal: tuple[str, int] | None, stopping: asyncio
 def _services(realm: Realm) -> list[Service]:
     """The processes of this realm."""
     workspace, services = realm.workspace, realm.settings.services
-    environment = {"REALM_HOME": str(workspace.root), "PYTHONUNBUFFERED": "1"}
-    if not is_loopback(services.bind):
-        environment["REALM_SERVICES__TOKEN"] = services.token or new_token()
-        typer.echo(f"Token: {environment['REALM_SERVICES__TOKEN']}")
+    environment = _environment(workspace, services)
     command = [sys.executable, "-m", "realm", "serve"]
     return [
         Service(
-            name="page", command=[*command, "page"], health_url=f"{_url(realm)}/health", port=services.tavern_port,
-            log=workspace.log("page"), environment=environment, stop_seconds=10.0,
+            name="page", command=[*command, "page"], health_url=f"{page_url(services)}/health",
+            port=services.tavern_port, log=workspace.log("page"), environment=environment, stop_seconds=10.0,
         ),
         Service(
             name="hero", command=[*command, "hero"], beat=workspace.logs / "hero.beat", log=workspace.log("hero"),
             environment=environment, stop_seconds=STOP_SECONDS - 10,
         ),
     ]  # fmt: skip
+
+
+def _environment(workspace: Workspace, services: ServiceSettings) -> dict[str, str]:
+    """What a child must know: its workspace, and a token that was made at start."""
+    token = {"REALM_SERVICES__TOKEN": services.token} if services.token else {}
+    return {"REALM_HOME": str(workspace.root), "PYTHONUNBUFFERED": "1", **token}
 
 
 def _require_trainable(realm: Realm) -> None:
@@ -178,12 +188,6 @@ def _check_ports(realm: Realm) -> None:
     services = realm.settings.services
     for setting in ("tavern_port", "watchtower_port"):
         require_port(services.bind, getattr(services, setting), setting=f"services.{setting}")
-
-
-def _url(realm: Realm) -> str:
-    services = realm.settings.services
-    host = "localhost" if is_loopback(services.bind) or services.bind == "0.0.0.0" else services.bind
-    return f"http://{host}:{services.tavern_port}"
 
 
 def _parse_goal(text: str) -> tuple[str, int] | None:

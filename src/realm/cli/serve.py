@@ -7,10 +7,12 @@ import logging
 import os
 import signal
 import threading
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from realm.cli.address import page_address, with_token
 from realm.cli.context import Realm, find_workspace, open_workspace, train_packages
 from realm.errors import UsageError
 from realm.registry import unknown
@@ -60,11 +62,14 @@ def _hero(realm: Realm) -> None:
         HeroLoop(realm.workspace, realm.settings, realm.db, realm.events).live(stopping)
 
 
-def _web(realm: Realm, names: set[str]) -> None:
+def _web(opened: Realm, names: set[str]) -> None:
     """Each app listens on its own port, in one process."""
     from realm.cli.web import create_page, create_watchtower, keep_watch, serve_together  # noqa: PLC0415 - FastAPI takes 0.5 s
 
+    realm = replace(opened, settings=with_token(opened.settings))
     services = realm.settings.services
+    if names & {"page", "tavern"}:
+        typer.echo(f"The page: {page_address(services)}")
     apps = []
     if names & {"page", "tavern"}:
         apps.append((create_page(realm), services.tavern_port))
