@@ -9,9 +9,13 @@ from fastapi.testclient import TestClient
 from realm.config.schema import PageSettings, QuestSettings, RealmSettings
 from realm.db import Database
 from realm.events import BlockerRaised, QuestRejected
+from realm.guild.curriculum import Mix
+from realm.records import Progress
 from realm.tavern import app as tavern
 from realm.tavern.hero_view import PORTRAITS
 from realm.tavern.pages import STATIC
+from realm.vault.ledger import CheckpointLedger
+from realm.vault.manifest import ManifestFacts, assemble
 from realm.workspace import Workspace
 from tests.tavern.demo import Demo
 
@@ -265,3 +269,22 @@ def test_vendored_files_have_their_licences(page: TestClient) -> None:
     fonts = ("fonts/geist", "fonts/grenze", "fonts/noto-circled-digits")
     for name in ("htmx", "htmx-ext-sse", "idiomorph", "uPlot", *fonts):
         assert (vendor / f"{name}.LICENSE").stat().st_size > 300
+
+
+def test_the_best_checkpoint_is_written_with_its_comma(page: TestClient, demo: Demo) -> None:
+    for step, written in ((40, "step 40, 90"), (1250, "step 1\u202f250, 95")):
+        progress = Progress(step=step)
+        facts = ManifestFacts(hero=demo.key.hero, campaign=demo.key.campaign, progress=progress)
+        ledger = CheckpointLedger(demo.db, demo.events)
+        record = ledger.register(assemble(facts, {}), demo.workspace.root / str(step))
+        ledger.examined(record.id, 0.9 if step == 40 else 0.95, {"n": 100})
+        assert written in page.get("/").text
+
+
+def test_the_page_advises_what_the_newest_practice_was_planned_by(page: TestClient, demo: Demo) -> None:
+    demo.guild.begin(demo.key, demo.settings.campaign)
+    assert "Advice comes with the first practice." in page.get("/").text
+    demo.train(30)
+    mix = Mix({("bin", 1): 1.0}, "because")
+    demo.guild.record_practice(demo.key, "a-quest", step=demo.step, rows=10, mix=mix, advice={"bin": "level_up"})
+    assert "This has become easy: practice reaches higher." in page.get("/").text

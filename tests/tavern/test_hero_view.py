@@ -54,7 +54,7 @@ def test_a_new_hero_has_no_numbers_yet() -> None:
     hero = hero_view.hero("h", HeroProfile(base_model="hatchling"), "c", "idle", [], hero_view.Record())
     assert (hero.name, hero.level, hero.steps_to_next) == ("h", 0, 1000)
     assert [s.value for s in hero.stats] == ["0", "–", "–", "–", "0", "0"]
-    assert hero_view.strain([], StrainSettings()).value is None
+    assert hero_view.strain([], StrainSettings(), {}).value is None
 
 
 def test_personal_bests_tell_what_they_rest_on() -> None:
@@ -106,11 +106,14 @@ def test_speed_is_of_the_last_ten_seconds_of_wall_time() -> None:
     assert abs(steps - 10 / 9.1) < 1e-9 and abs(tokens - 20 * steps) < 1e-9
 
 
-def test_strain_advises_after_ten_steps() -> None:
-    few = hero_view.strain([step(i, 0.9) for i in range(5)], StrainSettings())
-    assert (few.zone, few.advice) == ("overload", hero_view.ADVICE_WORDS["wait"])
-    many = hero_view.strain([step(i, 0.9) for i in range(30)], StrainSettings())
-    assert many.advice == hero_view.ADVICE_WORDS["back_off"]
+def test_the_advice_is_that_of_each_skills_own_meter_whatever_the_dial_shows() -> None:
+    overloaded = [step(i, 0.9) for i in range(30)]
+    one = hero_view.strain(overloaded, StrainSettings(), {"bin": "level_up"})
+    assert (one.zone, one.advice) == ("overload", hero_view.ADVICE_WORDS["level_up"])
+    two = hero_view.strain(overloaded, StrainSettings(), {"bin": "continue", "add": "wait"})
+    words = hero_view.ADVICE_WORDS
+    assert two.advice == f"BIN: {words['continue']} ADD: {words['wait']}"
+    assert hero_view.strain(overloaded, StrainSettings(), {}).advice == hero_view.UNPLANNED
 
 
 def test_a_validation_stands_at_the_first_row_that_reaches_its_step() -> None:

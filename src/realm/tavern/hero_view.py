@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean
@@ -13,7 +13,7 @@ from realm.events import Recorded
 from realm.guild.hero_stats import Numbers, hero_stats, smoothed
 from realm.guild.hero_stats import Stat as Computed
 from realm.guild.progression import STEPS_PER_HERO_LEVEL, Examination, damage, hero_level
-from realm.guild.strain import ADVICE_SAMPLES, RATE_ALPHA, Advice, advise, zone_of
+from realm.guild.strain import ADVICE_SAMPLES, RATE_ALPHA, Advice, zone_of
 from realm.guild.tables import Bests
 from realm.guild.titles import Deeds, Title, hero_title
 from realm.records import StepMetrics
@@ -46,10 +46,11 @@ STATE_KINDS = {
 }  # fmt: skip
 ADVICE_WORDS: dict[Advice, str] = {
     "wait": "Too few steps yet to advise.",
-    "back_off": "Too hard, and not getting easier: the next practice steps back to easier levels.",
-    "continue": "Worth the effort: go on as it is.",
-    "level_up": "This has become easy: the next practice reaches higher.",
+    "back_off": "Too hard, and not getting easier: practice steps back to easier levels.",
+    "continue": "Worth the effort: practice goes on as it is.",
+    "level_up": "This has become easy: practice reaches higher.",
 }
+UNPLANNED = "Advice comes with the first practice."
 
 
 NO_BESTS = Bests({}, None)
@@ -178,20 +179,28 @@ def _damage(recent: Sequence[StepMetrics]) -> float | None:
     return None if loss is None else damage(loss)
 
 
-def strain(recent: Sequence[StepMetrics], settings: StrainSettings) -> Strain:
-    """The dial: mean strain of the last ten steps, its zone, and what the advice means."""
+def strain(recent: Sequence[StepMetrics], settings: StrainSettings, advice: Mapping[str, Advice]) -> Strain:
+    """The dial: mean strain of the last ten steps, whatever they trained, and its zone.
+
+    `advice` is what practice follows: that of each skill's own meter, which begins anew with a level.
+    """
     values = [row.strain for row in recent if row.strain is not None]
     bounds = (settings.recovery_below, settings.productive_below, settings.stretch_below)
     effort = next((row.effort for row in reversed(recent) if row.effort is not None), 0.0)
+    words = _advice_words(advice)
     if not values:
-        return Strain(None, "", ADVICE_WORDS["wait"], None, effort, 0, bounds, bounds[2] * 1.4)
+        return Strain(None, "", words, None, effort, 0, bounds, bounds[2] * 1.4)
     rate = 0.0
     for before, after in pairwise(values):
         rate += RATE_ALPHA * (after - before - rate)
     mean = fmean(values[-ADVICE_SAMPLES:])
-    zone = zone_of(mean, settings)
-    advice: Advice = advise(zone, rate) if len(values) >= ADVICE_SAMPLES else "wait"
-    return Strain(mean, zone, ADVICE_WORDS[advice], rate, effort, len(values), bounds, bounds[2] * 1.4)
+    return Strain(mean, zone_of(mean, settings), words, rate, effort, len(values), bounds, bounds[2] * 1.4)
+
+
+def _advice_words(advice: Mapping[str, Advice]) -> str:
+    if len(advice) == 1:
+        return ADVICE_WORDS[next(iter(advice.values()))]
+    return " ".join(f"{skill.upper()}: {ADVICE_WORDS[each]}" for skill, each in advice.items()) or UNPLANNED
 
 
 def chart_rows(rows: Sequence[StepMetrics], per_row: int) -> list[list[float | None]]:

@@ -14,12 +14,13 @@ from realm.db import Database
 from realm.events import KINDS, BlockerCleared, BlockerRaised, Events, Recorded, ServiceGaveUp, ServiceStarted
 from realm.guild import titles
 from realm.guild.ledger import GuildLedger
+from realm.guild.strain import Advice
 from realm.guild.tables import Bests
 from realm.quests.queue import QuestQueue
 from realm.records import CampaignKey, StepMetrics
 from realm.tavern import hero_view, machine_view, quest_view
 from realm.tavern.lore import Skin
-from realm.tavern.pages import percent
+from realm.tavern.pages import count, percent
 from realm.tavern.sentences import icon, tone
 from realm.tavern.shown import Battle, Blocker, Hero, LogLine, Preview, Skill
 from realm.tavern.skill_view import SkillReader
@@ -111,7 +112,7 @@ class View:
     def _home(self, state: str, recent: list[StepMetrics], skin: Skin) -> dict[str, Any]:
         return {
             "hero": self._hero(state, recent), "battle": self._battle(state, recent),
-            "strain": hero_view.strain(recent, self._settings.strain), "skills": self._skill_list(),
+            "strain": hero_view.strain(recent, self._settings.strain, self._advice()), "skills": self._skill_list(),
             "meters": machine_view.meters(self._machine.read()), "log": self._log(skin),
         }  # fmt: skip
 
@@ -128,13 +129,19 @@ class View:
 
     def _hero(self, state: str, recent: list[StepMetrics]) -> Hero:
         champion = self._checkpoints.champion(self.key)
-        best = f"step {champion.step:,}, {percent(champion.accuracy)}".replace(",", " ", 1) if champion else ""
+        best = f"step {count(champion.step)}, {percent(champion.accuracy)}" if champion else ""
         record = hero_view.Record(
             self._guild.newest(self.key), self.queue.completed(self.key),
             sum(self._guild.levels(self.key).values()), self._titles, best,
             self._guild_read()[1], self._metrics.lowest(self.key, "val_loss"),
         )  # fmt: skip
         return hero_view.hero(self.key.hero, self.profile, self.key.campaign, state, recent, record)
+
+    def _advice(self) -> dict[str, Advice]:
+        """What the newest practice was planned by: the advice of each skill's own meter at that moment."""
+        planned = self._guild.practices(self.key, limit=1)
+        told = planned[0].advice if planned else {}
+        return {skill: told.get(skill, "wait") for skill in self._settings.campaign.skills if planned}
 
     def _battle(self, state: str, recent: list[StepMetrics]) -> Battle:
         active = self.queue.list("active", 1)
