@@ -138,6 +138,7 @@ class HeroLoop:
         progress = self.keeper.progress(self.newest) if self.newest else Progress()
         self.guild.rewind(self.key, progress.step)
         self.metrics.truncate(self.key, progress.step)
+        self.told_tokens = progress.tokens
         self.strains = self.restore_strain(self.newest)
         folder = self.keeper.folder(self.newest) if self.newest else None
         seed = self.settings.campaign.seed
@@ -272,6 +273,7 @@ class HeroLoop:
 
     def save(self, quest: Quest, metrics: Mapping[str, float]) -> None:
         """Seal a checkpoint, then let the hero be examined at it."""
+        self.tell_tokens(quest)
         facts = ManifestFacts(
             hero=self.key.hero,
             campaign=self.key.campaign,
@@ -286,6 +288,17 @@ class HeroLoop:
         self.newest = self.keeper.save(self.key, self.engine.write, facts)
         if not self.stopping.is_set():  # who is told to stop is examined when it wakes
             self.be_examined(self.newest)
+
+    def tell_tokens(self, quest: Quest) -> None:
+        """Note the tokens since the checkpoint before by level. Told before the seal: a wake forgets what has none.
+
+        Practice is counted in the shares of its mix, which are of problems: of a long level it is a little more.
+        """
+        progress = self.engine.progress
+        named = {(quest.skill, quest.level): 1.0} if quest.skill and quest.level else {}
+        shares = self.guild.shares(self.key, quest.id) or named
+        fresh, self.told_tokens = progress.tokens - self.told_tokens, progress.tokens
+        self.guild.record_tokens(self.key, progress.step, {cell: round(fresh * part) for cell, part in shares.items()})
 
     # -- examinations ------------------------------------------------------------------------------------------
     def be_examined(self, checkpoint: CheckpointRecord) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from realm.events import LevelGained
+from realm.events import LevelGained, QuestCompleted
 from realm.guild.progression import Examination
 from realm.hero_loop import HeroLoop
 from realm.records import CheckpointRecord
@@ -108,3 +108,19 @@ def test_a_look_at_the_hero_records_no_examination(home: Workspace) -> None:
         assert looked and looked[0].n == 12
         assert loop.guild.newest(loop.key) == []
         assert loop.events.last_id() == before
+
+
+def test_each_level_is_told_the_tokens_that_practice_spent_on_it(home: Workspace) -> None:
+    home.settings.write_text(SETTINGS.replace("enabled = false", "enabled = true\nexamples = 100"))
+    with life(home) as loop:
+        days(loop, 1)
+        spent = loop.engine.progress.tokens
+        by_level = loop.guild.tokens(loop.key, "bin")
+        assert len(by_level) > 1 and abs(sum(by_level.values()) - spent) < 10 * len(by_level)
+        shares = loop.guild.shares(loop.key, facts(loop, QuestCompleted)[0].quest)  # type: ignore[attr-defined]
+        assert {level for _, level in shares} == set(by_level)
+        drop(home, "alder")
+        while len(facts(loop, QuestCompleted)) < 2:
+            loop.day()
+        assert "alder.jsonl" in [f.name for f in facts(loop, QuestCompleted)]  # type: ignore[attr-defined]
+        assert loop.guild.tokens(loop.key, "bin") == by_level, "nobody knows what a person's file practised"
