@@ -11,6 +11,7 @@ from sqlalchemy import Column, ColumnElement, Float, Index, Integer, Row, String
 
 from realm.db import metadata
 from realm.guild.progression import Examination, Interval, wilson
+from realm.guild.strain import Advice
 from realm.records import CampaignKey
 
 
@@ -162,7 +163,7 @@ class Practice:
     step: int
     rows: int
     mix: Mapping[str, float]
-    advice: Mapping[str, str]
+    advice: Mapping[str, Advice]
     reason: str
     time: float
 
