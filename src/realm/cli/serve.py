@@ -51,8 +51,9 @@ def log_what_matters() -> None:
 
 
 def _hero(realm: Realm) -> None:
-    # Threads that spin while they wait starve each other as soon as the machine has other work (docs/arena.md).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin for long starve each other as soon as the machine has other work; threads that do not spin at
+    # all lose a third of the speed of small steps (docs/log.md). Some microseconds do.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     stopping = threading.Event()
     with train_packages("Training"):
         from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door

@@ -206,7 +206,7 @@ class CurriculumSettings(Settings):
     """Mastered levels that one practice quest reviews; sampled when there are more."""
     repair_share: float = Field(0.25, ge=0, lt=1)
     """Share of practice that goes to regressing levels while there are any."""
-    primitive_share: float = Field(0.15, ge=0, le=1)
+    primitive_share: float = Field(0.4, ge=0, le=1)
     """Share of a level's practice problems that is picked for its weak primitives."""
     weak_primitives: int = Field(3, ge=0)
     """Weak primitives that are picked for at once."""
