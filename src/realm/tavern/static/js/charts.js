@@ -10,7 +10,10 @@ const ink = (name) => {
   return color;
 };
 const faded = (color, alpha) => `color-mix(in srgb, ${color} ${alpha * 100}%, transparent)`;
-export const figure = (x) => (x == null ? "–" : x >= 1000 ? Math.round(x).toLocaleString("en").replaceAll(",", "\u202f") : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x >= 1 ? x.toFixed(2) : x.toPrecision(3));
+const count = (n) => (n == null ? "–" : Math.round(n).toLocaleString("en").replaceAll(",", "\u202f"));
+export const figure = (x) => (x == null ? "–" : x >= 1000 ? count(x) : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x >= 1 ? x.toFixed(2) : x.toPrecision(3));
+// Steps are whole numbers: 1, 2, 5, 10, ... apart on the axis.
+const STEPS = { values: (_u, steps) => steps.map(count), incrs: [...Array(10).keys()].flatMap((e) => [1, 2, 5].map((n) => n * 10 ** e)) };
 const FONT = "11px Geist, system-ui, sans-serif";
 
 class Chart extends HTMLElement {
@@ -117,7 +120,7 @@ class LossChart extends Chart {
       : { range: (_u, _low, high) => fill(0, high, 0.1, true) };
     this.make({
       scales: { x: { time: false }, y },
-      axes: this.axes({ x: { values: (_u, v) => v.map((s) => figure(s)) }, y: { values: (_u, v) => v.map((s) => (s == null ? "" : String(+s.toPrecision(3)))), ...(this.log ? { splits: decades, filter: (_u, splits) => splits } : {}) } }),
+      axes: this.axes({ x: STEPS, y: { values: (_u, v) => v.map((s) => (s == null ? "" : String(+s.toPrecision(3)))), ...(this.log ? { splits: decades, filter: (_u, splits) => splits } : {}) } }),
       series: [
         {},
         { stroke: ember, width: 1.8, points: { show: false } },
@@ -134,7 +137,7 @@ class LossChart extends Chart {
     let val = null;
     for (let j = i; j >= 0 && val == null; j--) val = u.data[4][j];
     const band = high > low ? `  (${figure(low)} – ${figure(high)})` : "";
-    return `step ${figure(step)}\nloss ${figure(loss)}${band}${val == null ? "" : `\nvalidation ${figure(val)}`}`;
+    return `step ${count(step)}\nloss ${figure(loss)}${band}${val == null ? "" : `\nvalidation ${figure(val)}`}`;
   }
 }
 
@@ -213,7 +216,7 @@ class AccuracyChart extends Chart {
     const pad = Math.max(1, (steps.at(-1) - steps[0]) * 0.03);
     this.make({
       scales: { x: { time: false, range: (_u, low, high) => [low - pad, high + pad] }, y: { range: [0, 1] } },
-      axes: this.axes({ x: { values: (_u, v) => v.map((s) => figure(s)) }, y: { values: (_u, v) => v.map((s) => `${Math.round(s * 100)} %`) } }),
+      axes: this.axes({ x: STEPS, y: { values: (_u, v) => v.map((s) => `${Math.round(s * 100)} %`) } }),
       series, bands,
     }, data);
     this.legend();
@@ -234,7 +237,7 @@ class AccuracyChart extends Chart {
   }
 
   words(u, i) {
-    const lines = [`step ${figure(u.data[0][i])}`];
+    const lines = [`step ${count(u.data[0][i])}`];
     this.levels.forEach((level, nth) => {
       const [value, low, high] = [1, 2, 3].map((column) => u.data[nth * 3 + column][i]);
       if (value != null) lines.push(`level ${level.level}: ${Math.round(value * 100)} %  (${Math.round(low * 100)} – ${Math.round(high * 100)})`);
