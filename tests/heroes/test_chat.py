@@ -1,5 +1,7 @@
 """Rendering rows: only the assistant's tokens are trained, for templates with and without generation spans."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,6 +85,18 @@ def test_any_words_are_trained_exactly(asked: str, answered: str) -> None:
     if any(control in asked + answered for control in hatchling.CONTROL_TOKENS):
         return
     assert trained_text(tokenizer, {"prompt": asked, "completion": answered}) == answered + "<|end|>"
+
+
+def test_two_threads_render_without_losing_spans() -> None:
+    """The inbox checks a file while the arena reads a quest; each has its own copy of the tokenizer."""
+    row = {"messages": CHAT * 40}
+    wanted = render(with_template(None), row)
+
+    def many(tokenizer) -> bool:
+        return all(render(tokenizer, row) == wanted for _ in range(60))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(many, [with_template(None), with_template(None)]))
 
 
 def test_text_is_trained_whole() -> None:

@@ -149,13 +149,19 @@ def test_any_name_is_taken_under_a_safe_one(
     assert all(c.isalnum() or c in "-_." for c in quest.path.name)
 
 
-def test_a_file_that_cannot_be_moved_does_not_close_the_inbox(
-    workspace: Workspace, queue: QuestQueue, drop: Write, clock: Clock, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("trouble", [PermissionError("no"), ValueError("a library's own")])
+def test_a_file_that_cannot_be_taken_does_not_close_the_inbox(
+    trouble: Exception,
+    workspace: Workspace,
+    queue: QuestQueue,
+    drop: Write,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Stubborn(QuestQueue):
         def add(self, path: Path, *args: object, **options: object):  # type: ignore[no-untyped-def]
             if path.name == "bad.jsonl":
-                raise PermissionError("no")
+                raise trouble
             return queue.add(path)
 
     stubborn = Stubborn.__new__(Stubborn)

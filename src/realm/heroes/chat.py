@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,6 +21,9 @@ Span = tuple[int, int]
 # A macro, because transformers turns callables among a template's variables into text.
 _FROZEN_DAY = "26 Jul 2024"
 _FROZEN_CLOCK = "{%- macro strftime_now(format) -%}" + _FROZEN_DAY + "{%- endmacro -%}"
+# transformers keeps one compiled template and with it one tracker of spans for the whole process (5.23,
+# chat_template_utils._cached_compile_jinja_template): two threads that render at once lose each other's spans or fail.
+_ONE_AT_A_TIME = threading.Lock()
 _GENERATION_SPAN = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
@@ -185,7 +189,8 @@ def _render(tokenizer: Any, messages: Sequence[Message], *, opening: bool = Fals
 
 def _in_words(render: Any, *arguments: Any, **settings: Any) -> Any:
     try:
-        return render(*arguments, **settings)
+        with _ONE_AT_A_TIME:
+            return render(*arguments, **settings)
     except (jinja2.TemplateError, TypeError, KeyError) as error:
         raise HeroError(
             f"the chat template cannot render these messages: {error}",

@@ -109,8 +109,9 @@ class Inbox:
                 return None
             try:
                 quest = self._queue.add(path, priority)
-            except (RealmError, OSError) as error:  # one file that cannot be taken must not close the inbox
-                log.warning("%r in the inbox was not taken: %s", path.name, error)
+            except Exception as error:  # the quest boundary: one file that cannot be taken must not close the inbox
+                unforeseen = not isinstance(error, RealmError | OSError)
+                log.warning("%r in the inbox was not taken: %s", path.name, error, exc_info=unforeseen)
                 self._refuse(path)
                 return None
             with self._free:
