@@ -20,8 +20,9 @@ import time
 from pathlib import Path
 
 from realm.cli.context import open_workspace
+from realm.cli.serve import spin_briefly
 from realm.hero_loop import HeroLoop
-from realm.vault.keeper import CheckpointRecord
+from realm.records import CheckpointRecord
 from realm.workspace import Workspace
 
 
@@ -92,6 +93,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="lines of realm.toml, such as curriculum.levels_above=4")
     chosen = parser.parse_args()
     logging.disable(logging.INFO)
+    spin_briefly()
     lives = {}
     for seed in chosen.seeds:
         print(f"seed {seed}", flush=True)

@@ -55,7 +55,6 @@ from realm.workspace import PRIORITIES, Workspace
 log = logging.getLogger(__name__)
 REST_SECONDS = 0.5
 BEAT_ROWS = 1000
-ANSWER_BATCH = 64
 KEPT_PRACTICE = 20
 """Files of completed practice that stay to be looked at; the seed in a sidecar makes any of them again."""
 
@@ -327,19 +326,12 @@ class HeroLoop:
         )  # fmt: skip
 
     def answer(self, prompts: Sequence[str]) -> list[str]:
-        """Answers in the order asked, a batch of like lengths at a time: a slow hero shows life between them."""
-        answers = [""] * len(prompts)
-        order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
-        for batch in (order[first : first + ANSWER_BATCH] for first in range(0, len(order), ANSWER_BATCH)):
-            self.heart.beat()
-            said = self.engine.answer(
-                [prompts[at] for at in batch],
-                max_new_tokens=self.settings.curriculum.exam_max_new_tokens,
-                batch_size=ANSWER_BATCH,
-            )
-            for at, words in zip(batch, said, strict=True):
-                answers[at] = words
-        return answers
+        """Answers in the order asked; a slow hero shows life between two batches."""
+        return self.engine.answer(
+            prompts,
+            max_new_tokens=self.settings.curriculum.exam_max_new_tokens,
+            before_batch=self.heart.beat,
+        )
 
     def standing(self, taken: Sequence[Examination]) -> tuple[float, dict[str, object]]:
         """Pooled accuracy of a sitting, and what the ledger of checkpoints keeps beside it."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,21 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from realm.db import open_database
 from realm.events import Events
 from realm.records import CampaignKey
 from realm.watchtower.metrics import Metrics
 from realm.workspace import Workspace
+from tests.chromium import IN_A_BROWSER, launched
 from tests.stories.conftest import SETTINGS
 from tests.stories.test_whole_realm import Player, free_port
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 KEPT = os.environ.get("REALM_SCREENSHOTS")
 CAMPAIGN = CampaignKey("hatchling", "first-light" if KEPT else "story")
 EXAMINED_STEPS, STEPS, PATIENCE_SECONDS = (5, 30, 300.0) if KEPT else (1, 1, 60.0)
@@ -44,7 +39,7 @@ PASSING = "toast-shelf, damage-float"
 A_FIGURE = re.compile(r"\d")
 AN_INTERVAL = re.compile(r"95 % interval \d+\s% – \d+\s%, n = \d+")
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+pytestmark = IN_A_BROWSER
 
 Open = Callable[..., Page]
 Keep = Callable[..., None]
@@ -104,10 +99,8 @@ def drop(workspace: Workspace, name: str, content: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from realm.records import Row
 # Beyond this a quest's tokens lie in a temporary file and are read through the page cache: 64 MiB of int32.
 TOKENS_IN_MEMORY = 16 * 1024 * 1024
 RENDERED_AT_ONCE = 256
-"""Rows: a tokenizer is several times faster on many texts than on each."""
+"""Rows: a tokenizer is faster on many texts than on each."""
 
 
 class Rendered(Protocol):

@@ -6,7 +6,7 @@ Knows no queue, no database and no manifest.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -105,12 +105,24 @@ class Engine:
         """Count a step's strain; the engine only remembers the sum."""
         self.progress = replace(self.progress, effort=self.progress.effort + strain)
 
-    def answer(self, prompts: Sequence[Any], *, max_new_tokens: int, batch_size: int = 64) -> list[str]:
-        """Greedy answers of the model as it stands, in the order asked."""
+    def answer(
+        self,
+        prompts: Sequence[Any],
+        *,
+        max_new_tokens: int,
+        batch_size: int = 64,
+        before_batch: Callable[[], object] = lambda: None,
+    ) -> list[str]:
+        """Greedy answers of the model as it stands, in the order asked; `before_batch` is called before each batch."""
         hero = self.hero
         with self.average.applied():
             return hero.family.answer(
-                hero.model, hero.tokenizer, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size
+                hero.model,
+                hero.tokenizer,
+                prompts,
+                max_new_tokens=max_new_tokens,
+                batch_size=batch_size,
+                before_batch=before_batch,
             )
 
     def write(self, folder: Path) -> None:

@@ -50,10 +50,17 @@ def log_what_matters() -> None:
     logging.getLogger("realm").setLevel(logging.INFO)
 
 
-def _hero(realm: Realm) -> None:
-    # Threads that spin for long starve each other as soon as the machine has other work; threads that do not spin at
-    # all lose a third of the speed of small steps (docs/log.md). Some microseconds do.
+def spin_briefly() -> None:
+    """Before torch is imported: how its threads wait for each other.
+
+    Threads that spin for long starve each other as soon as the machine has other work; threads that do not spin at all
+    lose a third of the speed of small steps (docs/log.md).
+    """
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+
+
+def _hero(realm: Realm) -> None:
+    spin_briefly()
     stopping = threading.Event()
     with train_packages("Training"):
         from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door

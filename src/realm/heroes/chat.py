@@ -49,7 +49,7 @@ def render(tokenizer: Any, row: Mapping[str, Any]) -> Rendered:
 
 
 def render_all(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[Rendered]:
-    """`render` of each row, in the same order; several times faster where the template marks what is generated."""
+    """`render` of each row, in the same order; faster where the template marks what is generated."""
     if not tokenizer.chat_template or not _GENERATION_SPAN.search(tokenizer.chat_template):
         return [render(tokenizer, row) for row in rows]
     talks = [(at, messages) for at, row in enumerate(rows) if (messages := _talk(row))]

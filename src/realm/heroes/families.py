@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -60,11 +60,19 @@ class Family(ABC):
         *,
         max_new_tokens: int,
         batch_size: int = 64,
+        before_batch: Callable[[], object] = lambda: None,
     ) -> list[str]:
-        """Greedy answers in the order asked."""
+        """Greedy answers in the order asked; `before_batch` is called before each batch of them."""
         from realm.heroes.generation import answer  # noqa: PLC0415 - torch stays behind the door
 
-        return answer(model, tokenizer, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size)
+        return answer(
+            model,
+            tokenizer,
+            prompts,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            before_batch=before_batch,
+        )
 
 
 class TransformersFamily(Family):

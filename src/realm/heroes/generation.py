@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -19,10 +19,12 @@ def answer(
     *,
     max_new_tokens: int,
     batch_size: int = 64,
+    before_batch: Callable[[], object] = lambda: None,
 ) -> list[str]:
     """One greedy answer per prompt, in the order asked: no sampling, no repetition penalty, stop at end of sequence.
 
-    Prompts go through the tokenizer's chat template. The model's training mode is restored afterwards.
+    Prompts go through the tokenizer's chat template. `before_batch` is called before each batch: a sign of progress.
+    The model's training mode is restored afterwards.
     """
     asked = [render_prompt(tokenizer, prompt) for prompt in prompts]
     answered = answer_ids(
@@ -31,6 +33,7 @@ def answer(
         stop_ids=stop_ids(model, tokenizer),
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
+        before_batch=before_batch,
     )
     return [tokenizer.decode(ids, skip_special_tokens=True) for ids in answered]
 
@@ -44,7 +47,13 @@ def stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 @torch.inference_mode()
 def answer_ids(
-    model: Any, asked: Sequence[Sequence[int]], *, stop_ids: frozenset[int], max_new_tokens: int, batch_size: int
+    model: Any,
+    asked: Sequence[Sequence[int]],
+    *,
+    stop_ids: frozenset[int],
+    max_new_tokens: int,
+    batch_size: int,
+    before_batch: Callable[[], object] = lambda: None,
 ) -> list[list[int]]:
     """Greedy continuations of token ids, without the end token, in the order asked."""
     was_training = model.training
@@ -52,6 +61,7 @@ def answer_ids(
     try:
         answered: list[list[int]] = [[] for _ in asked]
         for batch in _by_length(asked, batch_size):
+            before_batch()
             decoded = _decode(model, [asked[i] for i in batch], stop_ids, max_new_tokens)
             for index, ids in zip(batch, decoded, strict=True):
                 answered[index] = ids

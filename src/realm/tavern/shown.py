@@ -166,7 +166,8 @@ class Skill:
     threshold: float
     exam: Exam | None
     """Newest examination of the frontier level."""
-    wide_gap: float = 0.15
+    wide_gap: float
+    """Memorisation gap from which practice widens."""
     title: str = ""
     """Earned by this skill's level."""
     best_level: int = 0
