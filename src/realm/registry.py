@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from realm.errors import UsageError
@@ -36,14 +36,30 @@ class Registry(Generic[T]):
         self.what = what
         self._factories: dict[str, Callable[[], T]] = {}
         self._made: dict[str, T] = {}
+        self._foreign: dict[str, str] = {}
+        self.clashes: dict[str, str] = {}
+        """Name -> one sentence about a package whose part of that name is left out."""
         for point in entry_points(group=group) if group else ():
-            self._factories[point.name] = _load(point.load)
+            if point.name in self._foreign:
+                self._leave_out(point.name, _package(point))
+            else:
+                self._foreign[point.name] = _package(point)
+                self._factories[point.name] = _load(point.load)
 
     def register(self, name: str, factory: Callable[[], T]) -> None:
-        """Add a part. Raises UsageError when the name is taken."""
-        if name in self._factories:
+        """Add a part of our own; it goes before one of a package. Raises UsageError when the name is taken."""
+        if name in self._factories and name not in self._foreign:
             raise UsageError(f"Two {self.what}s are named '{name}'.", hint="Uninstall or rename one of them.")
+        if name in self._foreign:
+            self._leave_out(name, self._foreign.pop(name))
         self._factories[name] = factory
+
+    def _leave_out(self, name: str, package: str) -> None:
+        self.clashes[name] = f"There is a {self.what} '{name}' already; that of the package '{package}' is left out."
+
+    def source(self, name: str) -> str:
+        """The package that brings a part; empty for the program's own."""
+        return self._foreign.get(name, "")
 
     def get(self, name: str) -> T:
         """The part of that name, made at first use. Raises UsageError naming the nearest known one."""
@@ -55,6 +71,10 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         return sorted(self._factories)
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value.partition(":")[0]
 
 
 def _load(loader: Callable[[], Callable[[], T]]) -> Callable[[], T]:

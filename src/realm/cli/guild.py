@@ -19,9 +19,19 @@ hero_app = typer.Typer()
 
 @skill_app.command("list")
 def list_skills(json: Json = False) -> None:
-    """The skills that are installed."""
+    """The skills that are installed, the package that brings each, and whether it works."""
     engine = SkillEngine()
-    rows = [{"id": n, "name": engine.get(n).name, "levels": engine.get(n).levels} for n in engine.names()]
+    good = engine.usable(engine.names())
+    rows = [
+        {
+            "id": name,
+            "name": engine.get(name).name if name in good else "?",
+            "levels": engine.get(name).levels if name in good else 0,
+            "from": engine.registry.source(name) or "realm",
+            "state": engine.fitness(name),
+        }
+        for name in engine.names()
+    ]
     _print(rows, json)
 
 
@@ -72,7 +82,7 @@ def evaluate(
         from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door
 
         loop = HeroLoop(realm.workspace, realm.settings, realm.db, realm.events)
-        results = loop.examine_now([skill] if skill else realm.settings.campaign.skills, level or None)
+        results = loop.examine_now([skill] if skill else [], level or None)
     _print([examination_row(e) for e in results], json)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from realm.cli.context import Realm
+from realm.events import standing_blockers
 from realm.guild.ledger import GuildLedger
 from realm.guild.progression import Examination
 from realm.quests.queue import QuestQueue
@@ -32,6 +33,10 @@ def standing(realm: Realm) -> dict[str, Any]:
         "tokens_per_second": metrics.throughput(realm.key).input_tokens,
         "levels": {skill: guild.levels(realm.key).get(skill, 0) for skill in realm.settings.campaign.skills},
         "examinations": [examination_row(e) for e in guild.newest(realm.key)],
+        "blockers": [
+            {"blocker": b.blocker, "trying": b.trying, "why": b.why, "fix": b.fix}
+            for b in standing_blockers(realm.events)
+        ],
         "champion": champion.id if champion else None,
         "queue": QuestQueue(realm.workspace, realm.db, realm.events, realm.settings.quests).counts(),
     }
@@ -52,6 +57,7 @@ def words(found: dict[str, Any]) -> str:
     lines += [f"  {s['name']:<8} {s['state']:<12} pid {s['pid'] or '-'}" for s in found["services"] if found["running"]]
     if found["requests"]:
         lines.append(f"  asked for: {', '.join(found['requests'])} (go on: realm resume)")
+    lines += [f"  blocked: {b['why']} {b['fix']}" for b in found["blockers"]]
     loss = "no training yet" if found["loss"] is None else f"loss {found['loss']:.3f}"
     lines.append(f"{found['campaign']}: step {found['step']}, {loss}, {found['tokens_per_second']:.0f} tokens/s")
     lines += [f"  {skill} level {level}" for skill, level in found["levels"].items()]

@@ -173,16 +173,16 @@ class HeroProfile(Settings):
 class CurriculumSettings(Settings):
     """How practice is mixed and when a level is mastered."""
 
-    threshold: float = Field(0.80, gt=0, le=1)
-    """Accuracy that counts as passed."""
-    consecutive: int = Field(3, ge=1)
-    """Examinations in a row, each at another checkpoint."""
+    threshold: float | None = Field(None, gt=0, le=1)
+    """Accuracy that counts as passed, for every skill; unset: each skill's own `thresholds.level_up`."""
+    consecutive: int | None = Field(None, ge=1)
+    """Examinations in a row, each at another checkpoint; unset: each skill's own `thresholds.examinations`."""
     tolerance: float = Field(0.05, ge=0, lt=1)
     """A mastered level may fall this far below the threshold."""
     unmaster_after: int = Field(5, ge=1)
     """Examinations below that bound until a level is lost."""
-    exam_problems: int = Field(100, ge=1)
-    """Problems of an examination."""
+    exam_problems: int | None = Field(None, ge=1)
+    """Problems of an examination; unset: each skill's own `thresholds.problems`."""
     exam_max_new_tokens: int = Field(256, ge=1)
     """Longest answer of an examination in tokens; a longer one is cut and counts as it stands."""
     panel_problems: int = Field(100, ge=1)
