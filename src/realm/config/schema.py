@@ -18,6 +18,14 @@ def _split(value: Any) -> Any:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+SKILL_PORTS = {"sy": 8080, "bin": 8090}
+
+
+def _with_usual_ports(value: Any) -> Any:
+    return {**SKILL_PORTS, **value} if isinstance(value, dict) else value
+
+
+Ports = Annotated[dict[str, Annotated[int, Field(ge=0, le=65535)]], BeforeValidator(_with_usual_ports)]
 COLOUR = re.compile("#[0-9a-fA-F]{6}")
 Table = dict[str, Any]
 """A table that names only some of another schema's keys; the loader checks it against that schema."""
@@ -266,6 +274,10 @@ class ServiceSettings(Settings):
     """Port of the page."""
     watchtower_port: int = Field(8081, ge=0, le=65535)
     """Port of the Prometheus metrics."""
+    skill_ports: Ports = SKILL_PORTS
+    """Port of each skill's service by the skill's id; what a file names is added to these. 0: not served."""
+    serve_skills: bool = True
+    """`realm start-all` and `realm play` also serve the skills that have a port."""
     allowed_hosts: Words = ()
     """Further Host headers to accept."""
     hosts: dict[str, str] = {}

@@ -19,6 +19,8 @@ Answer = Callable[[Sequence[str]], Sequence[str]]
 Form = tuple[str | None, str]
 """Kind and form of a problem."""
 
+KEPT_EXAMINATIONS = 256
+"""Sets of examination problems that are kept; beyond that the one that was made first is forgotten."""
 TRIES = 200
 """New seeds tried for one place of an examination before its form counts as used up."""
 
@@ -117,6 +119,8 @@ class SkillEngine:
         """
         key = (skill, level, count, seed)
         if key not in self._examinations:
+            if len(self._examinations) >= KEPT_EXAMINATIONS:
+                del self._examinations[next(iter(self._examinations))]
             self._examinations[key] = tuple(_examination(self.get(skill), level, count, f"{skill}/{level}/{seed}"))
         return list(self._examinations[key])
 
