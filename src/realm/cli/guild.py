@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from realm.cli.context import find_workspace, open_realm, print_json, train_pack
 from realm.cli.standing import examination_row
 from realm.errors import WorkspaceError
 from realm.guild.engine import SkillEngine
+from realm.guild.skill import SkillSpec, load_spec, spec_schema
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
@@ -50,6 +52,26 @@ def sample(
         return
     for p in problems:
         typer.echo(f"{p.prompt}\n    {p.answer.replace(chr(10), chr(10) + '    ')}\n")
+
+
+@skill_app.command("schema")
+def schema(
+    name: Annotated[str, typer.Argument(metavar="[SKILL]", help="Of one skill (default: what every skill has).")] = "",
+) -> None:
+    """The JSON Schema of a skill's YAML: editors complete and check with it."""
+    kind = type(SkillEngine().get(name).spec) if name else SkillSpec
+    print_json(spec_schema(kind))
+
+
+@skill_app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    skill: Annotated[str, typer.Option(help="Whose own fields it has (default: what every skill has).")] = "",
+) -> None:
+    """Read a skill's YAML and name every mistake in it."""
+    kind = type(SkillEngine().get(skill).spec) if skill else SkillSpec
+    spec = load_spec(file, kind)
+    typer.echo(f"{file} describes {spec.name} ({spec.id}), {len(spec.levels)} levels.")
 
 
 @hero_app.command("list")
