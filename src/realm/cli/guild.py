@@ -11,9 +11,13 @@ from realm.cli.context import find_workspace, open_realm, print_json, train_pack
 from realm.cli.standing import examination_row
 from realm.errors import WorkspaceError
 from realm.guild.engine import SkillEngine
+from realm.guild.laws import LAWS
 from realm.guild.skill import SkillSpec, load_spec, spec_schema
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+MOST_BREACHES = 3
+"""Breaches of one law that are shown."""
 
 skill_app = typer.Typer()
 hero_app = typer.Typer()
@@ -52,6 +56,22 @@ def sample(
         return
     for p in problems:
         typer.echo(f"{p.prompt}\n    {p.answer.replace(chr(10), chr(10) + '    ')}\n")
+
+
+@skill_app.command("test")
+def test(name: Annotated[str, typer.Argument(metavar="SKILL")], json: Json = False) -> None:
+    """Hold a skill to the laws of every skill; exit code 1 when it breaks one."""
+    skill = SkillEngine().get(name)
+    found = {law.__name__: list(law(skill)) for law in LAWS}
+    if json:
+        print_json(found)
+    else:
+        for law, breaches in found.items():
+            typer.echo(f"{'FAIL' if breaches else 'ok  '}  {law.replace('_', ' ')}")
+            for breach in breaches[:MOST_BREACHES]:
+                typer.echo(f"      {breach}")
+    if any(found.values()):
+        raise typer.Exit(1)
 
 
 @skill_app.command("schema")

@@ -45,13 +45,13 @@ def read(path: Path, kind: type[ModelT]) -> ModelT:
     except (OSError, UnicodeDecodeError) as error:
         raise SkillError(f"{path} cannot be read: {error}", hint="Put the skill's description there.") from error
     try:
-        content = yaml.load(text, _StrictLoader)  # noqa: S506 - a SafeLoader
-        node = yaml.compose(text, yaml.SafeLoader)
+        content = yaml.load(text, _StrictLoader)
     except yaml.YAMLError as error:
         raise SkillError(f"{path} is no YAML: {error}", hint="Mend the line that is named.") from error
     try:
         return kind.model_validate(content)
     except ValidationError as error:
+        node = yaml.compose(text, yaml.SafeLoader)
         mistakes = "\n".join(_mistake(kind, node, one) for one in error.errors(include_url=False))
         raise SkillError(
             f"{path} does not describe a skill:\n{mistakes}", hint="Each line names a field and what it allows."
