@@ -9,12 +9,27 @@ import re
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from realm.registry import entry_names, nearest
 
 
 def _split(value: Any) -> Any:
     """A command line or an environment variable gives a list as `a,b`."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _part(what: str, group: str, *own: str) -> AfterValidator:
+    """A name of the program's own, or one that an installed package registers in an entry-point group."""
+
+    def known(name: str) -> str:
+        if name in own or name in (others := entry_names(group)):
+            return name
+        names = sorted({*own, *others})
+        guess = nearest(name, names)
+        raise ValueError(f"is no {what} ({f'did you mean {guess!r}?' if guess else 'known: ' + ', '.join(names)})")
+
+    return AfterValidator(known)
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -56,8 +71,8 @@ class CampaignSettings(Settings):
 class Hyperparameters(Settings):
     """How a run trains. Names are those of TRL and of the transformers Trainer."""
 
-    method: Literal["sft"] = "sft"
-    """Training method."""
+    method: Annotated[str, _part("training method", "realm.methods", "sft")] = "sft"
+    """Training method: `sft`, or one that an installed package brings."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
@@ -142,6 +157,8 @@ class HeroProfile(Settings):
     """`hatchling`, `smol`, a local folder, or a hub id."""
     revision: str | None = None
     """Revision of a hub model."""
+    family: Annotated[str, _part("model family", "realm.families", "transformers")] = "transformers"
+    """How its model is loaded and spoken to: `transformers`, or one that an installed package brings."""
     role: str = ""
     """What the hero is for."""
     group: str = ""
