@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 
 import typer
+from fastapi import FastAPI
 
 from realm.cli.address import host_of, with_token
 from realm.cli.context import Realm, find_workspace
@@ -44,21 +45,26 @@ def serve_named(names: Sequence[str], port: int) -> None:
 
 
 def serve_all(realm: Realm) -> None:
-    """Serve every installed skill that has a port; what cannot be served is said as a blocker, the others go on."""
+    """Serve every installed skill that has a port, until SIGTERM."""
+    heart = Heartbeat(realm.workspace.logs / "skills.beat")
+    asyncio.run(serve_together(open_all(realm), realm.settings.services.bind, _beating(heart)))
+
+
+def open_all(realm: Realm) -> list[tuple[FastAPI, int]]:
+    """The services of all skills that have a port; what cannot be served is said as a blocker, the others go on."""
     services, engine = realm.settings.services, SkillEngine()
-    apps, tellers = [], _Teller(realm.events)
+    apps, teller = [], _Teller(realm.events)
     for name, port in served_ports(engine.names(), services).items():
         try:
             app = service.create(name, services, engine)
             require_port(services.bind, port, setting=f"services.skill_ports.{name}")
         except (SkillBroken, PortTaken) as error:
             log.warning("%s: %s %s", name, error.message, error.hint)
-            tellers.cannot(name, port, error)
+            teller.cannot(name, port, error)
         else:
             apps.append((app, port))
-            tellers.can(name)
-    heart = Heartbeat(realm.workspace.logs / "skills.beat")
-    asyncio.run(serve_together(apps, services.bind, _beating(heart)))
+            teller.can(name)
+    return apps
 
 
 def served_ports(installed: Sequence[str], services: ServiceSettings) -> dict[str, int]:
