@@ -21,7 +21,7 @@ from realm.http import Listening, make_app
 
 MAX_PROBLEMS = 1000
 """Problems, and responses, of one request."""
-MAX_RESPONSE_CHARACTERS = 1_000_000
+MAX_RESPONSE_CHARACTERS = 100_000
 MAX_BODY_BYTES = 8_000_000
 MAX_SEED_CHARACTERS = 100
 EXAMINATION_PROBLEMS = 100
