@@ -23,14 +23,20 @@ class Addresses(Protocol):
     @property
     def watchtower_port(self) -> int: ...
     @property
+    def skill_ports(self) -> Mapping[str, int]: ...
+    @property
     def hosts(self) -> Mapping[str, str]: ...
     @property
     def token(self) -> str: ...
 
 
 def get_service_url(name: str, settings: Addresses) -> str:
-    """Where a service answers, without a slash at the end. Raises UsageError naming the nearest known service."""
+    """Where a service answers, without a slash at the end; a skill's is named `skill-bin`.
+
+    Raises UsageError naming the nearest known service.
+    """
     local = {"tavern": settings.tavern_port, "watchtower": settings.watchtower_port}
+    local |= {f"skill-{skill}": port for skill, port in settings.skill_ports.items() if port}
     if name in settings.hosts:
         return settings.hosts[name].rstrip("/")
     if name not in local:

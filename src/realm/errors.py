@@ -13,6 +13,7 @@
     |- TrainingError                a run that had to stop
     |  `- NonFinite                 loss or gradient became NaN or infinite; nothing was saved
     |- SkillError                   a skill's file or generator is wrong
+    |  `- SkillBroken               its code raised, or returned what no skill may return: it is set aside
     |- ServiceError                 a service cannot start or does not answer
     |  `- PortTaken                 somebody else listens there
     `- DiskFull                     no room left; nothing half-written is kept
@@ -99,6 +100,21 @@ class NonFinite(TrainingError):
 
 class SkillError(RealmError):
     """A skill's description or generator is wrong."""
+
+
+class SkillBroken(SkillError):
+    """A skill's own code raised, or returned what no skill may. `skill` names it, `doing` what was asked of it."""
+
+    def __init__(self, skill: str, doing: str, why: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"The skill '{skill}' failed while {doing}: {why}",
+            hint=hint or f"Mend or uninstall the package that brings '{skill}', then start the realm again.",
+        )
+        self.skill, self.doing, self.why = skill, doing, why
+
+    def again(self) -> SkillBroken:
+        """The same said anew: an exception that is raised twice would carry both tracebacks."""
+        return SkillBroken(self.skill, self.doing, self.why, hint=self.hint)
 
 
 class ServiceError(RealmError):

@@ -411,6 +411,19 @@ class Events:
         return [_recorded(row) for row in rows if row.kind in KINDS]
 
 
+def standing_blockers(events: Events, limit: int = 200) -> list[BlockerRaised]:
+    """The blockers raised and not cleared since, newest first, each by its newest words."""
+    settled: set[str] = set()
+    standing: list[BlockerRaised] = []
+    for recorded in events.newest(limit, kinds=("blocker_raised", "blocker_cleared")):
+        fact = recorded.fact
+        if isinstance(fact, BlockerRaised) and fact.blocker not in settled:
+            standing.append(fact)
+        if isinstance(fact, BlockerRaised | BlockerCleared):
+            settled.add(fact.blocker)
+    return standing
+
+
 def _narrow(query: Any, kinds: Sequence[str] | None, hero: str | None, campaign: str | None) -> Any:
     if kinds is not None:
         query = query.where(fact_table.c.kind.in_(kinds))

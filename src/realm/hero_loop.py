@@ -21,7 +21,7 @@ from realm.arena.engine import Engine
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
 from realm.config.schema import RealmSettings
 from realm.db import Database
-from realm.errors import DiskFull, QuestError, RealmError
+from realm.errors import DiskFull, QuestError, RealmError, SkillBroken
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -35,9 +35,9 @@ from realm.events import (
     RunStarted,
 )
 from realm.guild import curriculum, examiner, practice
-from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
 from realm.guild.progression import Examination, pooled
+from realm.guild.roster import Roster
 from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
 from realm.quests.checks import validate
@@ -71,8 +71,9 @@ class HeroLoop:
         require_all_weights(self.spec)
         self.key, self.profile, self.hyperparameters = self.spec.key, self.spec.profile, self.spec.hyperparameters
         self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, self.spec.retention)
-        self.guild = GuildLedger(db, events, settings.curriculum)
-        self.skills = SkillEngine()
+        self.roster = Roster(settings.campaign.skills, events, self.key)
+        self.skills = self.roster.engine
+        self.guild = GuildLedger(db, events, settings.curriculum, engine=self.skills)
         self.metrics = Metrics(db)
         self.heart = Heartbeat(workspace.logs / "hero.beat")
         self.stopping = threading.Event()
@@ -113,10 +114,13 @@ class HeroLoop:
         return self.newest, quest.rows
 
     def examine_now(self, skills: Sequence[str], level: int | None = None) -> list[Examination]:
-        """Ask the newest checkpoint now, on the frontier and the mastered levels or on one level; record nothing."""
+        """Ask the newest checkpoint now, on the frontier and the mastered levels or on one level; record nothing.
+
+        Without `skills` all that can be used are examined.
+        """
         with self.workspace.hold("hero"):
             self.stand()
-            step = self.engine.progress.step
+            step, skills = self.engine.progress.step, skills or self.roster.usable()
             aims = [examiner.Target(skill, level, "frontier") for skill in skills] if level else self.aims(step, skills)
             return self.sit(aims, step, None)
 
@@ -124,6 +128,7 @@ class HeroLoop:
         """Stand where the newest trustworthy checkpoint stands, and end what a kill cut short there."""
         self.guild.begin(self.key, self.settings.campaign, settings=self.spec.model_dump(mode="json"))
         with self.heart.during():
+            self.roster.call()
             self.stand()
         if self.newest and self.guild.was_examined(self.key, self.newest.step):
             self.take_stock(self.newest)
@@ -210,11 +215,18 @@ class HeroLoop:
 
     def practise(self) -> None:
         """Make a quest of the hero's own; it enters by the inbox like any other."""
+        if not self.roster.usable():
+            self.block("no-skill", "practising", "No skill in focus can be used.", "Mend one, or set campaign.skills.")
+            return
         mix = self.plan_practice()
         step, count = self.engine.progress.step, self.guild.practice_count(self.key)
         path = self.workspace.inbox / f"practice-{step:08d}-{count}.jsonl"
         seed = f"{self.key}/{self.settings.campaign.seed}/{step}/{count}"
-        practice.write(mix, self.skills, path, self.profile.idle_generation.examples, seed)
+        try:
+            practice.write(mix, self.skills, path, self.profile.idle_generation.examples, seed)
+        except SkillBroken as broken:
+            self.skills.set_aside(broken)  # the next day plans without it
+            return
         quest = self.inbox.take(path)
         if quest:
             self.guild.record_practice(self.key, quest.id, step=step, rows=quest.rows, mix=mix, advice=self.advice())
@@ -224,7 +236,7 @@ class HeroLoop:
         view = self.guild.view(
             self.key,
             self.skills,
-            self.settings.campaign.skills,
+            self.roster.usable(),
             advice=self.advice(),
             priorities=self.profile.skill_priorities,
             review_share=self.profile.idle_generation.review_share,
@@ -302,7 +314,7 @@ class HeroLoop:
     # -- examinations ------------------------------------------------------------------------------------------
     def be_examined(self, checkpoint: CheckpointRecord) -> None:
         """Held-out problems at a sealed checkpoint: the only road to a level and to the champion's place."""
-        aims = self.aims(checkpoint.step, self.settings.campaign.skills)
+        aims = self.aims(checkpoint.step, self.roster.usable())
         self.guild.record(self.sit(aims, checkpoint.step, checkpoint.metrics.get("val_loss")))
         self.take_stock(checkpoint)
 

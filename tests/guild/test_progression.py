@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realm.config.schema import CurriculumSettings
+from realm.guild.mastery import Rule
 from realm.guild.progression import (
     Change,
     Examination,
@@ -24,7 +24,7 @@ from realm.guild.progression import (
 )
 from realm.records import CampaignKey
 
-RULE = CurriculumSettings()
+RULE = Rule()
 KEY = CampaignKey("hatchling", "test")
 
 
@@ -34,7 +34,7 @@ def exam(level: int, step: int, percent: int, n: int = 100) -> Examination:
     )
 
 
-def play(*sittings: dict[int, int], rule: CurriculumSettings = RULE) -> tuple[SkillState, list[tuple[str, int, int]]]:
+def play(*sittings: dict[int, int], rule: Rule = RULE) -> tuple[SkillState, list[tuple[str, int, int]]]:
     """Sittings {level: percent} at steps 1, 2, ...; what they lead to and (kind, level, step) of each change."""
     state, log = SkillState(), list[tuple[str, int, int]]()
     for step, sitting in enumerate(sittings, 1):

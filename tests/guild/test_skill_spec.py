@@ -5,15 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import yaml
 
 from realm.errors import SkillError
+from realm.guild.engine import SkillEngine
 from realm.guild.primitives import CATALOGUE
 from realm.guild.primitives.catalogue import FAMILIES
-from realm.guild.skill import load_spec
+from realm.guild.skill import SkillSpec, load_spec, spec_schema
 from realm.guild.skills.binary.skill import DESCRIPTION
 from realm.guild.skills.binary.spec import BinSpec
+
+SHIPPED = DESCRIPTION.parent
 
 
 def broken(tmp_path: Path, **changes: Any) -> str:
@@ -88,3 +92,63 @@ def test_the_catalogue_has_its_tracks_and_families() -> None:
     }
     members = {f"{family}/{member}" for family, names in FAMILIES.items() for member in names}
     assert all(primitive.family in members and primitive.about.endswith(".") for primitive in CATALOGUE.values())
+
+
+def specs() -> list[SkillSpec]:
+    engine = SkillEngine()
+    return [engine.get(name).spec for name in engine.names()]
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.yaml")), ids=lambda file: file.stem)
+def test_shipped_descriptions_fit_their_json_schema(file: Path) -> None:
+    kind = next(type(spec) for spec in specs() if spec.id == file.stem)
+    schema = spec_schema(kind)
+    validator = jsonschema_rs.validator_for(schema)
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert [error.message for error in validator.iter_errors(content)] == []
+    for change in ({"colour": "red"}, {"primitives": ["binary_compere"]}, {"levels": 3}, {"id": "Not An Id"}):
+        assert not validator.is_valid(content | change), change
+
+
+def test_the_schema_says_what_every_field_means() -> None:
+    for spec in specs():
+        schema = spec_schema(type(spec))
+        for table in (schema, *schema["$defs"].values()):
+            unsaid = [name for name, told in table["properties"].items() if not told.get("description")]
+            assert set(unsaid) <= {"easy", "medium", "hard", "expert"}, (spec.id, table["title"], unsaid)
+
+
+def test_a_wrong_field_is_named_with_its_line_and_the_nearest(tmp_path: Path) -> None:
+    text = DESCRIPTION.read_text(encoding="utf-8").replace("{level: 2, bits: 3}", "{level: 2, bitz: 3}")
+    line = next(n for n, row in enumerate(text.splitlines(), 1) if "bitz" in row)
+    (tmp_path / "bin.yaml").write_text(text.replace("name: Binary", "nam: Binary"), encoding="utf-8")
+    with pytest.raises(SkillError) as caught:
+        load_spec(tmp_path / "bin.yaml", BinSpec)
+    message = caught.value.message
+    assert f"line {line}, levels.1.bitz: there is no such field; did you mean 'bits'? There are: bits, level" in message
+    assert f"line {line}, levels.1.bits: is missing" in message
+    assert "line 3, nam: there is no such field; did you mean 'name'?" in message
+
+
+def test_a_skill_without_levels_is_refused(tmp_path: Path) -> None:
+    assert "at least one" in broken(tmp_path, levels=[])
+
+
+def test_allowed_values_are_named(tmp_path: Path) -> None:
+    assert "must be 'unsigned', 'signed', 'comparison', 'shift' or 'conversion'" in broken(
+        tmp_path, operations={"unsigend": ["add"]}
+    )
+    assert "must be less than or equal to 1" in broken(tmp_path, thresholds={"level_up": 80})
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    text = DESCRIPTION.read_text(encoding="utf-8")
+    (tmp_path / "bin.yaml").write_text(text + "\nauxiliary_share: 0.9\n", encoding="utf-8")
+    with pytest.raises(SkillError, match="'auxiliary_share' stands twice"):
+        load_spec(tmp_path / "bin.yaml", BinSpec)
+
+
+def test_a_list_is_no_description(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("- 1\n", encoding="utf-8")
+    with pytest.raises(SkillError, match="line 1, the whole"):
+        load_spec(tmp_path / "x.yaml", SkillSpec)

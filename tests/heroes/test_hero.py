@@ -19,6 +19,7 @@ class Profile:
     base_model: str
     revision: str | None = None
     chat_template: str | None = None
+    family: str = "transformers"
 
 
 def weights_of(hero) -> torch.Tensor:

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 class Player:
     """A person at a terminal."""
 
-    def __init__(self, home: Path, page: int, watchtower: int) -> None:
-        self.home, self.url = home, f"http://localhost:{page}"
+    def __init__(self, home: Path, page: int, watchtower: int, skill: int) -> None:
+        self.home, self.url, self.skill_url = home, f"http://localhost:{page}", f"http://localhost:{skill}"
         self.environment = {
             **os.environ,
             "REALM_HOME": str(home),
@@ -69,9 +69,12 @@ def free_port() -> int:
 
 @pytest.fixture
 def player(tmp_path: Path) -> Iterator[Player]:
-    player = Player(tmp_path / "realm", free_port(), free_port())
+    skill_port = free_port()
+    player = Player(tmp_path / "realm", free_port(), free_port(), skill_port)
     assert player.realm("init", str(player.home)).returncode == 0
-    Workspace(player.home).settings.write_text(SETTINGS.replace("enabled = false", "enabled = true\nexamples = 300"))
+    settings = SETTINGS.replace("enabled = false", "enabled = true\nexamples = 300")
+    ports = f"[services.skill_ports]\nbin = {skill_port}\nsy = 0\n"
+    Workspace(player.home).settings.write_text(settings + ports)
     yield player
     player.realm("stop-all")
 
@@ -80,14 +83,16 @@ def test_started_killed_and_stopped(player: Player) -> None:
     started = player.realm("start-all")
     assert started.returncode == 0, started.stderr
     assert player.url in started.stdout
-    player.wait(lambda: len(player.pids()) == 2, "both services")
+    player.wait(lambda: len(player.pids()) == 3, "all services")
+    player.wait(lambda: player.status()["skill_services"][0]["state"] == "up", "the skill's service")
+    assert httpx.get(f"{player.skill_url}/info").json()["id"] == "bin"
     player.wait(lambda: player.status()["step"] > 0, "the first steps")
 
     again = player.realm("start-all")
     assert again.returncode == 1
     assert "runs already" in again.stderr
 
-    for name in ("page", "hero"):
+    for name in ("page", "hero", "skills"):
         before = player.pids()[name]
         os.kill(before, signal.SIGKILL)
         player.wait(lambda name=name, before=before: player.pids().get(name, before) != before, f"{name} to come back")

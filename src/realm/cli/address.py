@@ -20,8 +20,13 @@ def with_token(settings: RealmSettings) -> RealmSettings:
 
 def page_url(services: ServiceSettings) -> str:
     """The page's address without a token."""
+    return f"http://{host_of(services)}:{services.tavern_port}"
+
+
+def host_of(services: ServiceSettings) -> str:
+    """What to write for the host in an address."""
     host = "localhost" if is_loopback(services.bind) or services.bind in EVERYWHERE else services.bind
-    return f"http://{f'[{host}]' if ':' in host else host}:{services.tavern_port}"
+    return f"[{host}]" if ":" in host else host
 
 
 def page_address(services: ServiceSettings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +11,13 @@ from realm.cli.context import find_workspace, open_realm, print_json, train_pack
 from realm.cli.standing import examination_row
 from realm.errors import WorkspaceError
 from realm.guild.engine import SkillEngine
+from realm.guild.laws import LAWS
+from realm.guild.skill import SkillSpec, load_spec, spec_schema
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+MOST_BREACHES = 3
+"""Breaches of one law that are shown."""
 
 skill_app = typer.Typer()
 hero_app = typer.Typer()
@@ -19,9 +25,19 @@ hero_app = typer.Typer()
 
 @skill_app.command("list")
 def list_skills(json: Json = False) -> None:
-    """The skills that are installed."""
+    """The skills that are installed, the package that brings each, and whether it works."""
     engine = SkillEngine()
-    rows = [{"id": n, "name": engine.get(n).name, "levels": engine.get(n).levels} for n in engine.names()]
+    good = engine.usable(engine.names())
+    rows = [
+        {
+            "id": name,
+            "name": engine.get(name).name if name in good else "?",
+            "levels": engine.get(name).levels if name in good else 0,
+            "from": engine.registry.source(name) or "realm",
+            "state": engine.fitness(name),
+        }
+        for name in engine.names()
+    ]
     _print(rows, json)
 
 
@@ -40,6 +56,42 @@ def sample(
         return
     for p in problems:
         typer.echo(f"{p.prompt}\n    {p.answer.replace(chr(10), chr(10) + '    ')}\n")
+
+
+@skill_app.command("test")
+def test(name: Annotated[str, typer.Argument(metavar="SKILL")], json: Json = False) -> None:
+    """Hold a skill to the laws of every skill; exit code 1 when it breaks one."""
+    skill = SkillEngine().get(name)
+    found = {law.__name__: list(law(skill)) for law in LAWS}
+    if json:
+        print_json(found)
+    else:
+        for law, breaches in found.items():
+            typer.echo(f"{'FAIL' if breaches else 'ok  '}  {law.replace('_', ' ')}")
+            for breach in breaches[:MOST_BREACHES]:
+                typer.echo(f"      {breach}")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+@skill_app.command("schema")
+def schema(
+    name: Annotated[str, typer.Argument(metavar="[SKILL]", help="Of one skill (default: what every skill has).")] = "",
+) -> None:
+    """The JSON Schema of a skill's YAML: editors complete and check with it."""
+    kind = type(SkillEngine().get(name).spec) if name else SkillSpec
+    print_json(spec_schema(kind))
+
+
+@skill_app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    skill: Annotated[str, typer.Option(help="Whose own fields it has (default: what every skill has).")] = "",
+) -> None:
+    """Read a skill's YAML and name every mistake in it."""
+    kind = type(SkillEngine().get(skill).spec) if skill else SkillSpec
+    spec = load_spec(file, kind)
+    typer.echo(f"{file} describes {spec.name} ({spec.id}), {len(spec.levels)} levels.")
 
 
 @hero_app.command("list")
@@ -72,7 +124,7 @@ def evaluate(
         from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door
 
         loop = HeroLoop(realm.workspace, realm.settings, realm.db, realm.events)
-        results = loop.examine_now([skill] if skill else realm.settings.campaign.skills, level or None)
+        results = loop.examine_now([skill] if skill else [], level or None)
     _print([examination_row(e) for e in results], json)
 
 

@@ -161,6 +161,10 @@ def _services(realm: Realm) -> list[Service]:
     workspace, services = realm.workspace, realm.settings.services
     environment = _environment(workspace, services)
     command = [sys.executable, "-m", "realm", "serve"]
+    skills = Service(
+        name="skills", command=[*command, "skills"], beat=workspace.logs / "skills.beat", log=workspace.log("skills"),
+        environment=environment, depends_on=["page"], optional=True, stop_seconds=10.0,
+    )  # fmt: skip
     return [
         Service(
             name="page", command=[*command, "page"], health_url=f"{page_url(services)}/health",
@@ -170,6 +174,7 @@ def _services(realm: Realm) -> list[Service]:
             name="hero", command=[*command, "hero"], beat=workspace.logs / "hero.beat", log=workspace.log("hero"),
             environment=environment, stop_seconds=STOP_SECONDS - 10,
         ),
+        *([skills] if services.serve_skills else []),
     ]  # fmt: skip
 
 

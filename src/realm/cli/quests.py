@@ -138,7 +138,7 @@ def _validated(file: Path, level: Literal["quick", "standard"], hero: str) -> tu
         found = weights.find(
             profile.base_model, models_folder=workspace.models if workspace else None, revision=profile.revision
         )
-        tokenizer = families.get("transformers").load_tokenizer(found)
+        tokenizer = families.get(profile.family).load_tokenizer(found)
     except HeroError as error:
         report = check(file, level=level, settings=settings.quests, template=template)
         return report, f"no tokens were counted. {error.message} {error.hint}"

@@ -18,13 +18,24 @@ from realm.errors import UsageError
 from realm.registry import unknown
 from realm.weaver.process import watch_parent
 
-NAMES = ("page", "tavern", "watchtower", "hero")
+NAMES = ("page", "tavern", "watchtower", "hero", "skills")
 
 
 def serve(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="page, tavern, watchtower or hero.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="page, tavern, watchtower, hero, skills, or: skill NAME...")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of one skill (0: the one of the settings).")] = 0,
 ) -> None:
-    """Run services in this process: `page` is the tavern and the watchtower; `hero` trains."""
+    """Run services in this process: `page` is the tavern and the watchtower; `hero` trains; `skill NAME`: one skill."""
+    if names[0] == "skill":
+        from realm.cli.serve_skills import serve_named  # noqa: PLC0415 - FastAPI takes 0.5 s
+
+        log_what_matters()
+        serve_named(names[1:], port)
+        return
+    if port:
+        raise UsageError("--port is for one skill.", hint="Set services.tavern_port or services.watchtower_port.")
     for name in names:
         if name not in NAMES:
             raise unknown("service", name, NAMES)
@@ -32,12 +43,18 @@ def serve(
         raise UsageError(
             "The hero runs alone: an out-of-memory must not take the page down.", hint="Start two processes."
         )
+    if "skills" in names and len(names) > 1:
+        raise UsageError("The skills run alone: other people's code may be among them.", hint="Start two processes.")
     log_what_matters()
     watch_parent()
     realm = open_workspace(find_workspace(), checkpoints=names == ["hero"])
     try:
         if names == ["hero"]:
             _hero(realm)
+        elif names == ["skills"]:
+            from realm.cli.serve_skills import serve_all  # noqa: PLC0415 - FastAPI takes 0.5 s
+
+            serve_all(realm)
         else:
             _web(realm, set(names))
     finally:

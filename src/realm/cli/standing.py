@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from realm.cli.context import Realm
+from realm.clients import is_up
+from realm.events import standing_blockers
+from realm.guild.engine import skills
 from realm.guild.ledger import GuildLedger
 from realm.guild.progression import Examination
 from realm.quests.queue import QuestQueue
 from realm.vault.ledger import CheckpointLedger
 from realm.watchtower.metrics import Metrics
 from realm.weaver.ledger import ServiceLedger
+
+PROBE_SECONDS = 1.0
 
 
 def standing(realm: Realm) -> dict[str, Any]:
@@ -25,6 +30,7 @@ def standing(realm: Realm) -> dict[str, Any]:
             {"name": s.name, "state": s.state, "pid": s.pid, "port": s.port, "restarts": s.restarts}
             for s in ServiceLedger(realm.db).all()
         ],
+        "skill_services": skill_services(realm),
         "requests": sorted(realm.workspace.requests()),
         "campaign": str(realm.key),
         "step": latest.step if latest else 0,
@@ -32,9 +38,26 @@ def standing(realm: Realm) -> dict[str, Any]:
         "tokens_per_second": metrics.throughput(realm.key).input_tokens,
         "levels": {skill: guild.levels(realm.key).get(skill, 0) for skill in realm.settings.campaign.skills},
         "examinations": [examination_row(e) for e in guild.newest(realm.key)],
+        "blockers": [
+            {"blocker": b.blocker, "trying": b.trying, "why": b.why, "fix": b.fix}
+            for b in standing_blockers(realm.events)
+        ],
         "champion": champion.id if champion else None,
         "queue": QuestQueue(realm.workspace, realm.db, realm.events, realm.settings.quests).counts(),
     }
+
+
+def skill_services(realm: Realm) -> list[dict[str, Any]]:
+    """The skills that have a port, and whether each answers there."""
+    services = realm.settings.services
+    running = realm.workspace.holder() is not None
+    rows = []
+    for skill, port in sorted(services.skill_ports.items()):
+        if port and skill in skills().names():
+            up = running and services.serve_skills and is_up(f"skill-{skill}", services, timeout=PROBE_SECONDS)
+            state = "up" if up else "down" if services.serve_skills else "off (services.serve_skills)"
+            rows.append({"skill": skill, "port": port, "state": state})
+    return rows
 
 
 def examination_row(e: Examination) -> dict[str, Any]:
@@ -50,8 +73,12 @@ def words(found: dict[str, Any]) -> str:
     running = "running" if found["running"] else "not running (start it: realm start-all)"
     lines = [f"{found['workspace']}: {running}"]
     lines += [f"  {s['name']:<8} {s['state']:<12} pid {s['pid'] or '-'}" for s in found["services"] if found["running"]]
+    lines += [
+        f"  skill {s['skill']} on port {s['port']}: {s['state']}" for s in found["skill_services"] if found["running"]
+    ]
     if found["requests"]:
         lines.append(f"  asked for: {', '.join(found['requests'])} (go on: realm resume)")
+    lines += [f"  blocked: {b['why']} {b['fix']}" for b in found["blockers"]]
     loss = "no training yet" if found["loss"] is None else f"loss {found['loss']:.3f}"
     lines.append(f"{found['campaign']}: step {found['step']}, {loss}, {found['tokens_per_second']:.0f} tokens/s")
     lines += [f"  {skill} level {level}" for skill, level in found["levels"].items()]

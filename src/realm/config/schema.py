@@ -9,7 +9,9 @@ import re
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from realm.registry import entry_names, nearest
 
 
 def _split(value: Any) -> Any:
@@ -17,7 +19,28 @@ def _split(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _part(what: str, group: str, *own: str) -> AfterValidator:
+    """A name of the program's own, or one that an installed package registers in an entry-point group."""
+
+    def known(name: str) -> str:
+        if name in own or name in (others := entry_names(group)):
+            return name
+        names = sorted({*own, *others})
+        guess = nearest(name, names)
+        raise ValueError(f"is no {what} ({f'did you mean {guess!r}?' if guess else 'known: ' + ', '.join(names)})")
+
+    return AfterValidator(known)
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+SKILL_PORTS = {"sy": 8080, "bin": 8090}
+
+
+def _with_usual_ports(value: Any) -> Any:
+    return {**SKILL_PORTS, **value} if isinstance(value, dict) else value
+
+
+Ports = Annotated[dict[str, Annotated[int, Field(ge=0, le=65535)]], BeforeValidator(_with_usual_ports)]
 COLOUR = re.compile("#[0-9a-fA-F]{6}")
 Table = dict[str, Any]
 """A table that names only some of another schema's keys; the loader checks it against that schema."""
@@ -48,8 +71,8 @@ class CampaignSettings(Settings):
 class Hyperparameters(Settings):
     """How a run trains. Names are those of TRL and of the transformers Trainer."""
 
-    method: Literal["sft"] = "sft"
-    """Training method."""
+    method: Annotated[str, _part("training method", "realm.methods", "sft")] = "sft"
+    """Training method: `sft`, or one that an installed package brings."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
@@ -134,6 +157,8 @@ class HeroProfile(Settings):
     """`hatchling`, `smol`, a local folder, or a hub id."""
     revision: str | None = None
     """Revision of a hub model."""
+    family: Annotated[str, _part("model family", "realm.families", "transformers")] = "transformers"
+    """How its model is loaded and spoken to: `transformers`, or one that an installed package brings."""
     role: str = ""
     """What the hero is for."""
     group: str = ""
@@ -173,16 +198,16 @@ class HeroProfile(Settings):
 class CurriculumSettings(Settings):
     """How practice is mixed and when a level is mastered."""
 
-    threshold: float = Field(0.80, gt=0, le=1)
-    """Accuracy that counts as passed."""
-    consecutive: int = Field(3, ge=1)
-    """Examinations in a row, each at another checkpoint."""
+    threshold: float | None = Field(None, gt=0, le=1)
+    """Accuracy that counts as passed, for every skill; unset: each skill's own `thresholds.level_up`."""
+    consecutive: int | None = Field(None, ge=1)
+    """Examinations in a row, each at another checkpoint; unset: each skill's own `thresholds.examinations`."""
     tolerance: float = Field(0.05, ge=0, lt=1)
     """A mastered level may fall this far below the threshold."""
     unmaster_after: int = Field(5, ge=1)
     """Examinations below that bound until a level is lost."""
-    exam_problems: int = Field(100, ge=1)
-    """Problems of an examination."""
+    exam_problems: int | None = Field(None, ge=1)
+    """Problems of an examination; unset: each skill's own `thresholds.problems`."""
     exam_max_new_tokens: int = Field(256, ge=1)
     """Longest answer of an examination in tokens; a longer one is cut and counts as it stands."""
     panel_problems: int = Field(100, ge=1)
@@ -265,6 +290,10 @@ class ServiceSettings(Settings):
     """Port of the page."""
     watchtower_port: int = Field(8081, ge=0, le=65535)
     """Port of the Prometheus metrics."""
+    skill_ports: Ports = SKILL_PORTS
+    """Port of each skill's service by the skill's id; what a file names is added to these. 0: not served."""
+    serve_skills: bool = True
+    """`realm start-all` and `realm play` also serve the skills that have a port."""
     allowed_hosts: Words = ()
     """Further Host headers to accept."""
     hosts: dict[str, str] = {}

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from realm.errors import SkillError, UsageError
-from realm.registry import Registry
+from realm.errors import RealmError, SkillBroken, SkillError, UsageError
+from realm.registry import Registry, unknown
 
+from .guarded import guarded
 from .skill import Problem, Score, Side, Skill
 
 Answer = Callable[[Sequence[str]], Sequence[str]]
@@ -18,6 +19,8 @@ Answer = Callable[[Sequence[str]], Sequence[str]]
 Form = tuple[str | None, str]
 """Kind and form of a problem."""
 
+KEPT_EXAMINATIONS = 256
+"""Sets of examination problems that are kept; beyond that the one that was made first is forgotten."""
 TRIES = 200
 """New seeds tried for one place of an examination before its form counts as used up."""
 
@@ -54,13 +57,52 @@ class EvalResult:
 class SkillEngine:
     """The guild's one door to skills."""
 
-    def __init__(self, registry: Registry[Skill] | None = None) -> None:
+    def __init__(
+        self, registry: Registry[Skill] | None = None, on_broken: Callable[[SkillBroken], object] = lambda _: None
+    ) -> None:
+        """`on_broken` is told once of each skill that is set aside."""
         self.registry = skills() if registry is None else registry
+        self.broken: dict[str, SkillBroken] = {}
+        self._on_broken = on_broken
+        self._skills: dict[str, Skill] = {}
         self._examinations: dict[tuple[str, int, int, str], tuple[Problem, ...]] = {}
 
     def get(self, name: str) -> Skill:
-        """Raises UsageError, naming the nearest skill, when there is none of that name."""
-        return self.registry.get(name)
+        """The skill, whose every call ends well or in SkillBroken.
+
+        Raises UsageError, naming the nearest skill, when there is none of that name; SkillBroken when its package
+        cannot be loaded, or when it was set aside.
+        """
+        if name in self.broken:
+            raise self.broken[name].again()
+        if name not in self._skills:
+            if name not in self.registry.names():
+                raise unknown("skill", name, self.registry.names())
+            self._skills[name] = guarded(name, lambda: self.registry.get(name))
+        return self._skills[name]
+
+    def set_aside(self, error: SkillBroken) -> None:
+        """Use a skill no more in this process, and say so once."""
+        if error.skill not in self.broken:
+            self.broken[error.skill] = error
+            self._on_broken(error)
+
+    def usable(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that can be used; any other, installed or not, is set aside."""
+        return [name for name in names if self._loads(name)]
+
+    def _loads(self, name: str) -> bool:
+        try:
+            self.get(name)
+        except RealmError as error:
+            broken = (
+                error
+                if isinstance(error, SkillBroken)
+                else SkillBroken(name, "being looked up", error.message, hint=error.hint)
+            )
+            self.set_aside(broken)
+            return False
+        return True
 
     def names(self) -> list[str]:
         return self.registry.names()
@@ -77,6 +119,8 @@ class SkillEngine:
         """
         key = (skill, level, count, seed)
         if key not in self._examinations:
+            if len(self._examinations) >= KEPT_EXAMINATIONS:
+                del self._examinations[next(iter(self._examinations))]
             self._examinations[key] = tuple(_examination(self.get(skill), level, count, f"{skill}/{level}/{seed}"))
         return list(self._examinations[key])
 
@@ -97,16 +141,19 @@ class SkillEngine:
 
     def health(self) -> dict[str, str]:
         """Each skill: `ok`, or what is wrong. A skill is well when its first and last level's own answers are right."""
-        return {name: self._health(name) for name in self.names()}
+        return {name: self.fitness(name) for name in self.names()}
 
-    def _health(self, name: str) -> str:
+    def fitness(self, name: str) -> str:
+        """`ok`, or what is wrong with a skill."""
         try:
             skill = self.get(name)
             for level in (1, skill.levels):
                 problem = skill.generate(level, f"{name}/{level}/health/0")
                 if not skill.score(problem, problem.answer).correct:
                     return f"level {level}: its own answer is graded as wrong"
-        except SkillError as error:
+                if skill.generate(level, f"{name}/{level}/health/0") != problem:
+                    return f"level {level}: the same seed gave another problem"
+        except RealmError as error:
             return error.message
         return "ok"
 
@@ -134,6 +181,8 @@ def _fresh(
     for attempt in range(TRIES):
         try:
             problem = skill.generate(level, f"{seed}/{attempt}", side="exam", kind=kind)
+        except SkillBroken:
+            raise
         except SkillError:
             return None
         form = form or (kind, problem.form)

@@ -9,8 +9,9 @@ from itertools import islice
 from random import Random
 
 from realm.config.schema import CurriculumSettings
-from realm.errors import UsageError
+from realm.errors import SkillBroken, UsageError
 from realm.guild.engine import Answer, EvalResult, SkillEngine
+from realm.guild.mastery import Rules
 from realm.guild.progression import Examination, Role, SkillState
 from realm.guild.skill import Problem
 from realm.records import CampaignKey
@@ -68,12 +69,11 @@ def examine(
     """Ask everything in one call of `answer` and grade it.
 
     A frontier is also asked `training_problems` fresh problems of the training side, drawn anew at each step, for
-    the memorisation gap. Raises UsageError when `answer` returns another number of responses than it got prompts.
+    the memorisation gap. A skill whose code fails is set aside and its examinations are left out, the others count.
+    Raises UsageError when `answer` returns another number of responses than it got prompts.
     """
-    held_out = [_held_out(engine, target, settings) for target in targets]
-    training = [_training_side(engine, target, settings, step) for target in targets]
-    graded = _grade(engine, [*held_out, *training], answer)
-    results, beside = graded[: len(targets)], graded[len(targets) :]
+    papers = [paper for target in targets if (paper := _paper(engine, target, settings, step))]
+    graded = _grade(engine, papers, answer)
     now = clock()
     return [
         Examination(
@@ -94,12 +94,32 @@ def examine(
             val_loss=val_loss,
             time=now,
         )
-        for target, result, fresh in zip(targets, results, beside, strict=True)
+        for target, result, fresh in graded
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Paper:
+    """What is asked for one target."""
+
+    target: Target
+    held_out: Sequence[Problem]
+    training: Sequence[Problem]
+
+
+def _paper(engine: SkillEngine, target: Target, settings: CurriculumSettings, step: int) -> _Paper | None:
+    """The problems of a target, or None where its skill is, or now becomes, set aside."""
+    try:
+        held_out = _held_out(engine, target, settings)
+        return _Paper(target, held_out, _training_side(engine, target, settings, step))
+    except SkillBroken as broken:
+        engine.set_aside(broken)
+        return None
+
+
 def _held_out(engine: SkillEngine, target: Target, settings: CurriculumSettings) -> list[Problem]:
-    count = settings.exam_problems if target.role == "frontier" else settings.panel_problems
+    frontier = target.role == "frontier"
+    count = Rules(engine, settings).of(target.skill).problems if frontier else settings.panel_problems
     return engine.generate_eval_batch(target.skill, target.level, count, EXAM_SEED)
 
 
@@ -109,8 +129,11 @@ def _training_side(engine: SkillEngine, target: Target, settings: CurriculumSett
     return engine.generate_batch(target.skill, target.level, settings.training_problems, f"gap/{step}")
 
 
-def _grade(engine: SkillEngine, batches: Sequence[Sequence[Problem]], answer: Answer) -> list[EvalResult]:
-    """Ask all batches at once; each response is graded against the very problem that was asked."""
+def _grade(
+    engine: SkillEngine, papers: Sequence[_Paper], answer: Answer
+) -> list[tuple[Target, EvalResult, EvalResult]]:
+    """Ask all papers at once; each response is graded against the very problem that was asked."""
+    batches = [*(paper.held_out for paper in papers), *(paper.training for paper in papers)]
     prompts = [problem.prompt for batch in batches for problem in batch]
     responses = answer(prompts) if prompts else []
     if len(responses) != len(prompts):
@@ -119,4 +142,14 @@ def _grade(engine: SkillEngine, batches: Sequence[Sequence[Problem]], answer: An
             hint="Return one response for each prompt, in the same order.",
         )
     rest = iter(responses)
-    return [engine.score_eval(batch, list(islice(rest, len(batch)))) for batch in batches]
+    said = [list(islice(rest, len(batch))) for batch in batches]
+    graded = []
+    for number, paper in enumerate(papers):
+        try:
+            held_out = engine.score_eval(paper.held_out, said[number])
+            training = engine.score_eval(paper.training, said[len(papers) + number])
+        except SkillBroken as broken:
+            engine.set_aside(broken)
+        else:
+            graded.append((paper.target, held_out, training))
+    return graded

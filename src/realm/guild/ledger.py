@@ -20,6 +20,7 @@ from realm.db import Database
 from realm.events import CampaignStarted, Events, ExaminationTaken, Fact, LevelGained, LevelLost, PracticePlanned
 from realm.guild.curriculum import Cell, Mix, SkillView, View
 from realm.guild.engine import SkillEngine
+from realm.guild.mastery import Rules
 from realm.guild.progression import Change, Examination, SkillState, apply, fold
 from realm.guild.strain import Advice
 from realm.guild.tables import (
@@ -55,10 +56,11 @@ class GuildLedger:
         events: Events,
         settings: CurriculumSettings | None = None,
         clock: Callable[[], float] = time.time,
+        engine: SkillEngine | None = None,
     ) -> None:
         self._db = db
         self._events = events
-        self._rule = settings or CurriculumSettings()
+        self.rules = Rules(engine or SkillEngine(), settings or CurriculumSettings())
         self._clock = clock
 
     # -- campaigns -------------------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ class GuildLedger:
             return self._recount(connection, key, skill, max(steps))
         state, changes = _state(connection, key, skill), list[Change]()
         for _, sitting in groupby(fresh.values(), key=lambda e: e.step):
-            state, more = apply(state, list(sitting), self._rule)
+            state, more = apply(state, list(sitting), self.rules.of(skill))
             changes += more
         self._store(connection, key, skill, state, changes)
         self._events.append_in(connection, *(_level_fact(c) for c in changes))
@@ -171,7 +173,7 @@ class GuildLedger:
         """Derive a skill's level anew from all its stored examinations. Returns how the mastered levels differ."""
         before = _state(connection, key, skill).mastered
         rows = connection.execute(select(*COUNTED).where(of(examination_table, key, skill)))
-        state, history = fold((as_counted(key, row) for row in rows), self._rule)
+        state, history = fold((as_counted(key, row) for row in rows), self.rules.of(skill))
         connection.execute(delete(level_transition_table).where(of(level_transition_table, key, skill)))
         self._store(connection, key, skill, state, history)
         decided = {change.level: change for change in history}
@@ -330,7 +332,7 @@ class GuildLedger:
     def weakest(self, key: CampaignKey, skill: str, *, least: int = 5) -> list[PrimitiveAccuracy]:
         """Primitives below the threshold at the frontier, weakest first; those asked fewer than `least` times wait."""
         found = self.primitives(key, skill, self.state(key, skill).frontier) or self.primitives(key, skill)
-        weak = [p for p in found if p.n >= least and p.accuracy < self._rule.threshold]
+        weak = [p for p in found if p.n >= least and p.accuracy < self.rules.of(skill).threshold]
         return sorted(weak, key=lambda p: (p.accuracy, p.name))
 
     # -- practice --------------------------------------------------------------------------------------------

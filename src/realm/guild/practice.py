@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from realm import __version__
+from realm.errors import SkillBroken
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
 from realm.guild.skill import Problem
@@ -97,17 +98,18 @@ def weight(problem: Problem, errors: Mapping[str, float], floor: float) -> float
 
 
 def _row(problem: Problem) -> str:
-    meta = {**problem.meta, "primitives": problem.primitives}
-    return json.dumps(
-        {
-            "prompt": problem.prompt,
-            "completion": problem.answer,
-            "skill": problem.skill,
-            "level": problem.level,
-            "meta": meta,
-        },
-        ensure_ascii=False,
-    )
+    """One line of the file. Raises SkillBroken when the skill's metadata cannot be written as JSON."""
+    row = {
+        "prompt": problem.prompt,
+        "completion": problem.answer,
+        "skill": problem.skill,
+        "level": problem.level,
+        "meta": {**problem.meta, "primitives": problem.primitives},
+    }
+    try:
+        return json.dumps(row, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise SkillBroken(problem.skill, "having its metadata written", f"{error}.") from error
 
 
 def _sidecar(mix: Mix, rows: int, seed: str, priority: str) -> dict[str, Any]:

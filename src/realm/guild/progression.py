@@ -11,7 +11,7 @@ from itertools import groupby
 from math import sqrt
 from typing import Any, Literal, NamedTuple
 
-from realm.config.schema import CurriculumSettings
+from realm.guild.mastery import Rule
 from realm.records import CampaignKey
 
 Role = Literal["frontier", "panel"]
@@ -144,18 +144,16 @@ class Change:
         return self.examination.level
 
 
-def passes(examination: Examination, rule: CurriculumSettings) -> bool:
+def passes(examination: Examination, rule: Rule) -> bool:
     return examination.n > 0 and examination.accuracy >= rule.threshold - _SLACK
 
 
-def holds(examination: Examination, rule: CurriculumSettings) -> bool:
+def holds(examination: Examination, rule: Rule) -> bool:
     """A mastered level is still within tolerance of the threshold."""
     return examination.n > 0 and examination.accuracy >= rule.threshold - rule.tolerance - _SLACK
 
 
-def apply(
-    state: SkillState, sitting: Sequence[Examination], rule: CurriculumSettings
-) -> tuple[SkillState, list[Change]]:
+def apply(state: SkillState, sitting: Sequence[Examination], rule: Rule) -> tuple[SkillState, list[Change]]:
     """Count one sitting: all examinations of one skill at one checkpoint, in any order.
 
     Mastered levels are looked at first, because the frontier is mastered only while they hold. Examinations of
@@ -174,7 +172,7 @@ def apply(
     return state, changes
 
 
-def fold(examinations: Iterable[Examination], rule: CurriculumSettings) -> tuple[SkillState, list[Change]]:
+def fold(examinations: Iterable[Examination], rule: Rule) -> tuple[SkillState, list[Change]]:
     """Where all examinations of one skill lead, from nothing, in the order of their steps."""
     state, changes = SkillState(), list[Change]()
     for _, sitting in groupby(sorted(examinations, key=lambda e: (e.step, e.level)), key=lambda e: e.step):
@@ -183,7 +181,7 @@ def fold(examinations: Iterable[Examination], rule: CurriculumSettings) -> tuple
     return state, changes
 
 
-def _watch(state: SkillState, e: Examination, rule: CurriculumSettings) -> tuple[SkillState, list[Change]]:
+def _watch(state: SkillState, e: Examination, rule: Rule) -> tuple[SkillState, list[Change]]:
     """A mastered level: it holds, it regresses, or it has regressed for so long that it is lost."""
     seen = {**state.seen, e.level: e.step}
     below = {level: count for level, count in state.below.items() if level != e.level}
@@ -196,7 +194,7 @@ def _watch(state: SkillState, e: Examination, rule: CurriculumSettings) -> tuple
     return lost, [Change("lost", e)]
 
 
-def _attempt(state: SkillState, e: Examination, rule: CurriculumSettings) -> tuple[SkillState, list[Change]]:
+def _attempt(state: SkillState, e: Examination, rule: Rule) -> tuple[SkillState, list[Change]]:
     """The frontier: enough passes in a row, and no mastered level regressing at the last of them."""
     seen = {**state.seen, e.level: e.step}
     streak = (*state.passes, e.step)[-rule.consecutive :] if passes(e, rule) else ()

@@ -9,10 +9,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from realm.errors import SkillError
+from realm.guild import description
 from realm.guild.primitives import CATALOGUE
 from realm.registry import nearest
 
@@ -68,8 +68,10 @@ class Display(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    icon: str
+    icon: str = Field(min_length=1)
+    """A character or two."""
     color: str = Field(pattern="^#[0-9a-fA-F]{6}$")
+    """Accent colour, as `#rrggbb`."""
     short: str = Field(min_length=1, max_length=8)
     """The name where there is little room."""
 
@@ -93,16 +95,24 @@ class SkillSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(pattern="^[a-z][a-z0-9_]*$")
-    name: str
+    """Name in commands, settings and files; the same as that of the entry point."""
+    name: str = Field(min_length=1)
+    """Name as shown."""
     description: str
+    """One or two sentences for who has never seen the skill."""
     display: Display
-    thresholds: Thresholds
+    """How it is shown."""
+    thresholds: Thresholds = Thresholds()
+    """When a level counts as mastered."""
     primitives: tuple[str, ...]
     """Names from the catalogue that the skill's problems exercise."""
     levels: tuple[LevelRow, ...]
+    """The level table, from level 1 up."""
 
     @model_validator(mode="after")
     def _sound(self) -> SkillSpec:
+        if not self.levels:
+            raise ValueError("levels: there must be at least one")
         if [row.level for row in self.levels] != list(range(1, len(self.levels) + 1)):
             raise ValueError("levels: the rows must count 1, 2, 3, ... without a gap")
         for name in self.primitives:
@@ -124,26 +134,14 @@ SpecT = TypeVar("SpecT", bound=SkillSpec)
 
 def load_spec(path: Path, kind: type[SpecT]) -> SpecT:
     """A skill's description from its YAML. Raises SkillError that lists every mistake with its field."""
-    try:
-        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SkillError(f"{path} cannot be read: {error}", hint="Put the skill's description there.") from error
-    except yaml.YAMLError as error:
-        raise SkillError(f"{path} is no YAML: {error}", hint="Mend the line that is named.") from error
-    except ValidationError as error:
-        mistakes = "\n".join(_mistake(e["loc"], e["msg"], e["input"]) for e in error.errors())
-        raise SkillError(
-            f"{path} does not describe a skill:\n{mistakes}", hint="Each line names a field and what it allows."
-        ) from error
+    return description.read(path, kind)
 
 
-def _mistake(place: tuple[int | str, ...], message: str, given: object) -> str:
-    return f"{'.'.join(map(str, place)) or 'the whole'}: {message} (given: {_short(given)})"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def spec_schema(kind: type[SkillSpec]) -> dict[str, Any]:
+    """What a skill's YAML may hold, as a JSON Schema; the primitives are those of the catalogue."""
+    made = description.json_schema(kind)
+    made["properties"]["primitives"]["items"]["enum"] = sorted(CATALOGUE)
+    return made
 
 
 class Skill(ABC):

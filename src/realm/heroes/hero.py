@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from realm.heroes import weights
-from realm.heroes.families import Family, checkpoint_weights, families
+from realm.heroes.families import Family, TransformersFamily, checkpoint_weights, families
 
 
 class Profile(Protocol):
@@ -17,6 +17,10 @@ class Profile(Protocol):
     def base_model(self) -> str: ...
     @property
     def revision(self) -> str | None: ...
+    @property
+    def family(self) -> str:
+        """Name of a registered model family."""
+
     @property
     def chat_template(self) -> str | None:
         """A Jinja template in place of the tokenizer's own; empty or None keeps that."""
@@ -43,7 +47,8 @@ def load(
     """Load a hero by name or profile: from `checkpoint` if given, else its base weights.
 
     `models` is the workspace's folder of base models. `seed` names the first weights of the hatchling;
-    other heroes do not use it. Raises WeightsMissing, MissingExtra or HeroError, each with the next step.
+    other heroes do not use it. By name alone the family is `transformers`. Raises WeightsMissing, MissingExtra or
+    HeroError, each with the next step.
     """
     base_model = profile if isinstance(profile, str) else profile.base_model
     revision = None if isinstance(profile, str) else profile.revision
@@ -52,7 +57,7 @@ def load(
         if checkpoint
         else weights.find(base_model, models_folder=models, revision=revision)
     )
-    family = families.get("transformers")
+    family = families.get(TransformersFamily.id if isinstance(profile, str) else profile.family)
     tokenizer = family.load_tokenizer(found)
     if checkpoint is None and not isinstance(profile, str) and profile.chat_template:  # a checkpoint keeps its own
         tokenizer.chat_template = profile.chat_template

@@ -27,7 +27,7 @@ class SkillReader:
         self._ledger = ledger
         self._titles = titles
         self._key = key
-        self._rule = settings.curriculum
+        self._wide_gap = settings.curriculum.wide_gap
         self._names = settings.campaign.skills
         self._engine = SkillEngine()
 
@@ -37,34 +37,35 @@ class SkillReader:
         practices = self._ledger.practices(self._key, limit=1)
         return [
             self._skill(name, states.get(name, SkillState()), practices, bests.levels.get(name, 0))
-            for name in self._names
+            for name in self._engine.usable(self._names)
         ]
 
     def history(self) -> dict[str, Any]:
         """Accuracy per level over the steps, as JSON for the chart: rows of [step, accuracy, low, high]."""
         states = self._ledger.states(self._key)
         skills = {}
-        for name in self._names:
+        for name in self._engine.usable(self._names):
             state = states.get(name, SkillState())
             by_level = self._ledger.history(self._key, name)
             skills[name] = [
                 {"level": level, "state": rung_state(level, state), "rows": [_point(e) for e in by_level[level]]}
                 for level in chart_levels(by_level, state.frontier)
             ]
-        return {"threshold": self._rule.threshold, "skills": skills}
+        thresholds = {name: self._ledger.rules.of(name).threshold for name in skills}
+        return {"thresholds": thresholds, "skills": skills}
 
     def _skill(self, name: str, state: SkillState, practices: Sequence[PracticeRow], best_level: int) -> Skill:
         spec = self._engine.get(name).spec
         newest = {level: taken[-1] for level, taken in self._ledger.history(self._key, name).items()}
-        levels = len(spec.levels)
+        levels, rule = len(spec.levels), self._ledger.rules.of(name)
         frontier = min(state.frontier, levels)
         primitives = [Primitive(p.name.replace("_", " "), p.n, p.accuracy, *p.interval)
                       for p in self._ledger.primitives(self._key, name)]  # fmt: skip
         return Skill(
             id=name, name=spec.name, title=skill_title(self._titles, spec.name, state.level),
             about=spec.description, level=state.level, best_level=best_level, levels=levels, frontier=frontier,
-            passes=min(len(state.passes), self._rule.consecutive), needed=self._rule.consecutive,
-            threshold=self._rule.threshold, wide_gap=self._rule.wide_gap,
+            passes=min(len(state.passes), rule.consecutive), needed=rule.consecutive,
+            threshold=rule.threshold, wide_gap=self._wide_gap,
             exam=exam(newest[frontier]) if frontier in newest else None,
             rungs=[Rung(n, rung_state(n, state), exam(newest[n]) if n in newest else None)
                    for n in range(1, levels + 1)],

@@ -24,6 +24,8 @@ class Service:
     beat_seconds: float = 300.0
     """Silence after which the process counts as hung."""
     depends_on: Sequence[str] = ()
+    optional: bool = False
+    """The realm counts as up without it, and goes on when it gives up."""
     port: int | None = None
     log: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -52,9 +52,10 @@ class Supervisor:
         await everything
 
     async def _announce(self, on_up: Callable[[], None] | None) -> None:
-        for ready in self._ready.values():
-            await ready.wait()
-        if on_up and not self._gave_up:
+        for service in self._services:
+            if not service.optional:
+                await self._ready[service.name].wait()
+        if on_up and not self.gave_up:
             on_up()
 
     async def _keep(self, service: Service) -> None:
@@ -151,8 +152,8 @@ class Supervisor:
 
     @property
     def gave_up(self) -> frozenset[str]:
-        """Names of services that crashed too often."""
-        return frozenset(self._gave_up)
+        """Names of services that crashed too often, without those that are optional."""
+        return frozenset(s.name for s in self._services if s.name in self._gave_up and not s.optional)
 
 
 def require_port(host: str, port: int, setting: str) -> None:

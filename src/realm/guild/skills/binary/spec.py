@@ -47,12 +47,15 @@ class BinSpec(SkillSpec):
     shorter: tuple[float, ...]
     """Chance that a problem's longest operand has the level's bits, one bit less, ...; what is left is uniform."""
     mix: tuple[Mix, ...]
+    """Shares of the difficulties, by band of levels."""
     depth: dict[Literal["easy", "medium", "hard", "expert"], tuple[int, int]]
     """Least and greatest nesting depth of a difficulty."""
     operations: dict[Group, tuple[str, ...]]
+    """The operations that are asked, by group."""
     auxiliary_share: float = Field(ge=0, le=1)
     """Share of the problems that are auxiliary tasks."""
     symbols: Symbols
+    """The symbol language."""
 
     @model_validator(mode="after")
     def _complete(self) -> BinSpec:

@@ -184,8 +184,9 @@ class AccuracyChart extends Chart {
 
   listen() {
     document.addEventListener("realm:history", ({ detail }) => {
-      this.threshold = detail.threshold;
-      this.levels = detail.skills[this.getAttribute("skill")] ?? [];
+      const skill = this.getAttribute("skill");
+      this.threshold = detail.thresholds[skill];
+      this.levels = detail.skills[skill] ?? [];
       if (this.levels.some((level) => level.rows.length)) this.draw();
       else this.say("The lines begin with the first examination.");
     });
