@@ -19,10 +19,13 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 
 from realm.cli.context import open_workspace
 from realm.cli.serve import spin_briefly
+from realm.guild.own_practice import BLOCKER
 from realm.hero_loop import HeroLoop
 from realm.records import CheckpointRecord
 from realm.workspace import Workspace
@@ -88,9 +91,25 @@ def live(seed: int, strategy: str, chosen: argparse.Namespace) -> End:
         life = Life(realm.workspace, realm.settings, realm.db, realm.events)
         life.prepare(chosen.until, chosen.tokens)
         life.live(threading.Event())
+        print(watched(life), flush=True)
         realm.db.close()
         assert life.ended is not None
         return life.ended
+
+
+def watched(life: Life) -> str:
+    """How near the guards of practice came to say no, and whether they did."""
+    quests = life.guild.practices(life.key, limit=100_000)
+    longest = max(
+        (len(list(row)) for held, row in groupby(q.advice.get("bin") == "back_off" for q in quests) if held), default=0
+    )
+    losses = [m.loss for m in life.metrics.recent(life.key, 10_000_000)]
+    least = min((fmean(losses[at : at + 20]) for at in range(0, max(1, len(losses) - 19))), default=float("nan"))
+    trips = sum(f.fact.blocker == BLOCKER for f in life.events.replay(kinds=["blocker_raised"]))  # type: ignore[attr-defined]
+    return (
+        f"    guards: {len(quests)} practice quests, longest row in overload {longest} (trips after "
+        f"{life.settings.guards.overload_quests}), least loss over 20 steps {least:.3f}, {trips} trips"
+    )
 
 
 def compare(first: End, second: End) -> Ratio:
