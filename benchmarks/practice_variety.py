@@ -2,7 +2,7 @@
 
 python benchmarks/practice_variety.py [--skill bin] [--rows 256] [--levels 1 2 3 ...]
 
-For every level: the level's own rows, the least of practice's ratios to them over all weak primitives (each picked for
+For every level: the level's own rows, the least of practice's ratios to them over all primitives (each failing always,
 alone, with the shipped settings), and the smallest number of different rows. Ends with the least of all beside the
 shipped thresholds, and with the cost of measuring one quest.
 """
@@ -53,8 +53,9 @@ def main() -> None:
 
 
 def measured(engine: SkillEngine, rule: CurriculumSettings, skill: str, level: int, weak: str, rows: int) -> Variety:
-    """Practice of one level with one weak primitive (none where it is empty)."""
-    mix = Mix({(skill, level): 1.0}, "", {skill: (weak,)} if weak else {}, rule.primitive_share, rule.kind_weights)
+    """Practice of one level where one primitive always fails and the others never do (none where it is empty)."""
+    errors = {skill: dict.fromkeys(engine.get(skill).spec.primitives, 0.0) | {weak: 1.0}} if weak else {}
+    mix = Mix({(skill, level): 1.0}, "", errors, rule.error_floor, rule.kind_weights)
     return variety(texts(draw(mix, engine, rows, "practice")))
 
 

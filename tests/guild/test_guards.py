@@ -66,13 +66,14 @@ def test_texts_of_few_pieces_trip_though_all_differ() -> None:
 
 
 @pytest.mark.parametrize("level", [1, 2, 8, 30])
-def test_bin_never_trips_even_when_all_is_picked_for_one_primitive(level: int) -> None:
+def test_bin_never_trips_though_a_single_primitive_fails_always(level: int) -> None:
     engine, weights = SkillEngine(), CurriculumSettings().kind_weights
     reference = variety(
         [f"{p.prompt}\n{p.answer}" for p in engine.generate_batch("bin", level, JUDGED_ROWS, "reference")]
     )
     for primitive in engine.get("bin").spec.primitives:
-        mix = Mix({("bin", level): 1.0}, "", {"bin": (primitive,)}, 0.4, weights)
+        errors = dict.fromkeys(engine.get("bin").spec.primitives, 0.0) | {primitive: 1.0}
+        mix = Mix({("bin", level): 1.0}, "", {"bin": errors}, CurriculumSettings().error_floor, weights)
         texts = [f"{p.prompt}\n{p.answer}" for p in draw(mix, engine, JUDGED_ROWS, "s")]
         assert collapsed(("bin", level), variety(texts), reference, RULE) is None
 

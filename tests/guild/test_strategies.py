@@ -31,20 +31,20 @@ def of(mix: Mix, skill: str) -> float:
 
 
 skill_views = st.builds(
-    lambda mastered, lost, advice, gap, weak, priority, name: SkillView(
+    lambda mastered, lost, advice, gap, errors, priority, name: SkillView(
         skill=name,
         levels=30,
         state=SkillState(frozenset(mastered), below=dict.fromkeys(lost & mastered, 1)),
         advice=advice,
         gap=gap,
-        weak=weak,
+        errors=errors,
         priority=priority,
     ),
     st.sets(st.integers(1, 30)) | st.integers(0, 30).map(lambda level: set(range(1, level + 1))),
     st.sets(st.integers(1, 30), max_size=4),
     st.sampled_from(["wait", "back_off", "continue", "level_up"]),
     st.none() | st.floats(-1, 1),
-    st.lists(st.sampled_from("abcdef"), max_size=4).map(tuple),
+    st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1), max_size=4),
     st.floats(0, 3),
     st.just("bin"),
 )
@@ -69,7 +69,7 @@ def test_every_strategy_gives_a_whole_mix_and_says_why(strategy: Strategy, view:
     assert all(share > 0 and 1 <= level <= 30 for (_, level), share in mix.shares.items())
     assert mix.reason.startswith(f"Strategy {strategy}. ") and all(skill in mix.reason for skill, _ in mix.shares)
     assert mix == plan(view, settings, seed)
-    assert set(mix.weak) <= {skill for skill, _ in mix.shares}
+    assert set(mix.errors) <= {skill for skill, _ in mix.shares}
     assert mix.kind_weights == settings.kind_weights
 
 
@@ -154,9 +154,9 @@ def test_lowest_first_serves_the_skill_that_stands_lowest_and_there_what_is_lost
 
 
 def test_uniform_looks_at_nothing() -> None:
-    mix = mixed("uniform", at(9, weak=("carry",), advice="back_off", regressing=(1,)))
+    mix = mixed("uniform", at(9, errors={"carry": 0.9}, advice="back_off", regressing=(1,)))
     assert mix.shares == {("bin", n): pytest.approx(0.2) for n in range(1, 6)}
-    assert not mix.weak and mix.primitive_share == 0
+    assert not mix.errors
     two = mixed("uniform", at(9), SkillView(skill="sy", levels=4), uniform_levels=(3, 6))
     assert two.shares["bin", 6] == pytest.approx(0.125) and two.shares["sy", 4] == pytest.approx(0.25)
     with pytest.raises(UsageError, match="begins at 7, and sy ends at level 4"):

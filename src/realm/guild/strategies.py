@@ -51,7 +51,7 @@ def balanced(view: View, settings: CurriculumSettings, seed: str) -> Mix:
         shares = _equal_within(groups.values())
         told = "; ".join(f"{_levels(levels)} {name}" for name, (_, levels) in groups.items() if levels)
         why = f"{skill.skill}: equal shares of {told}."
-        parts.append((1.0, Mix(_cells(skill, shares), why, *_weak(skill, settings))))
+        parts.append((1.0, Mix(_cells(skill, shares), why, _errors(skill))))
     return _joined(parts, settings)
 
 
@@ -91,7 +91,7 @@ def weighted(view: View, settings: CurriculumSettings, seed: str) -> Mix:
         levels = _level_weights(skill, settings.skill_weights)
         if levels:
             why = f"{skill.skill}: {_levels(levels)} by the weights of the settings."
-            mix = Mix(_cells(skill, _scaled(levels)), why, *_weak(skill, settings))
+            mix = Mix(_cells(skill, _scaled(levels)), why, _errors(skill))
         else:
             mix = curriculum.plan(View((skill,), view.review_share), settings, seed)
         parts.append((weights[skill.skill], mix))
@@ -116,7 +116,7 @@ def lowest_first(view: View, settings: CurriculumSettings, seed: str) -> Mix:
 def uniform(view: View, settings: CurriculumSettings, seed: str) -> Mix:
     """Equal shares of all skills, and within each of the levels `uniform_levels`, as far as the skill has them.
 
-    It looks at nothing that the hero has shown: no level, no strain, no weak primitive. What to compare others with.
+    It looks at nothing that the hero has shown: no level, no strain, no primitive that fails. To compare others with.
     Raises UsageError when the range lies above a skill's highest level.
     """
     first, last = settings.uniform_levels
@@ -153,14 +153,13 @@ def _joined(parts: Sequence[tuple[float, Mix]], settings: CurriculumSettings) ->
         skill = mix.leading[0]
         told = mix.reason.removeprefix(f"{skill}: ")
         reasons.append(f"{skill} ({weight / whole:.0%}): {told}" if len(parts) > 1 else mix.reason)
-    weak = {skill: names for _, mix in parts for skill, names in mix.weak.items()}
-    return Mix(shares, " ".join(reasons), weak, settings.primitive_share if weak else 0.0, settings.kind_weights)
+    errors = {skill: rates for _, mix in parts for skill, rates in mix.errors.items()}
+    return Mix(shares, " ".join(reasons), errors, settings.error_floor, settings.kind_weights)
 
 
-def _weak(skill: SkillView, settings: CurriculumSettings) -> tuple[Mapping[str, tuple[str, ...]], float]:
-    """Weak primitives to pick for, and the share that is picked, as the curriculum sets them."""
-    names = skill.weak[: settings.weak_primitives]
-    return ({skill.skill: names}, settings.primitive_share) if names else ({}, 0.0)
+def _errors(skill: SkillView) -> Mapping[str, Mapping[str, float]]:
+    """What fails of a skill, of which practice takes more, as the curriculum does."""
+    return {skill.skill: skill.errors} if skill.errors else {}
 
 
 def _ahead(skill: SkillView, settings: CurriculumSettings) -> list[int]:
