@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from statistics import fmean
 
 from realm.arena.control import Request
 from realm.arena.engine import Engine
@@ -34,14 +35,16 @@ from realm.events import (
     RunResumed,
     RunStarted,
 )
-from realm.guild import curriculum, examiner, practice
+from realm.guild import curriculum, examiner, strategies
 from realm.guild.ledger import GuildLedger
+from realm.guild.own_practice import OwnPractice, Standing
 from realm.guild.progression import Examination, pooled
 from realm.guild.roster import Roster
 from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
 from realm.quests.checks import validate
 from realm.quests.inbox import Inbox, deliver
+from realm.quests.past import real_rows
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
 from realm.records import CheckpointRecord, Progress, Row, RunResult, StepMetrics
@@ -55,6 +58,8 @@ from realm.workspace import PRIORITIES, Workspace
 log = logging.getLogger(__name__)
 REST_SECONDS = 0.5
 BEAT_ROWS = 1000
+LOSS_STEPS = 20
+"""Steps whose mean loss the guards of practice look at."""
 KEPT_PRACTICE = 20
 """Files of completed practice that stay to be looked at; the seed in a sidecar makes any of them again."""
 
@@ -74,6 +79,7 @@ class HeroLoop:
         self.roster = Roster(settings.campaign.skills, events, self.key)
         self.skills = self.roster.engine
         self.guild = GuildLedger(db, events, settings.curriculum, engine=self.skills)
+        self.own_practice = OwnPractice(self.key, self.guild, self.skills, events, workspace, settings)
         self.metrics = Metrics(db)
         self.heart = Heartbeat(workspace.logs / "hero.beat")
         self.stopping = threading.Event()
@@ -214,22 +220,26 @@ class HeroLoop:
         return quest
 
     def practise(self) -> None:
-        """Make a quest of the hero's own; it enters by the inbox like any other."""
+        """Make a quest of the hero's own, unless a guard pauses it; it enters by the inbox like any other."""
         if not self.roster.usable():
             self.block("no-skill", "practising", "No skill in focus can be used.", "Mend one, or set campaign.skills.")
             return
-        mix = self.plan_practice()
         step, count = self.engine.progress.step, self.guild.practice_count(self.key)
-        path = self.workspace.inbox / f"practice-{step:08d}-{count}.jsonl"
+        rows = self.profile.idle_generation.examples
         seed = f"{self.key}/{self.settings.campaign.seed}/{step}/{count}"
+        past = partial(real_rows, self.queue, self.settings.guards.grounding_quests)
         try:
-            practice.write(mix, self.skills, path, self.profile.idle_generation.examples, seed)
+            batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past)
         except SkillBroken as broken:
             self.skills.set_aside(broken)  # the next day plans without it
             return
-        quest = self.inbox.take(path)
-        if quest:
-            self.guild.record_practice(self.key, quest.id, step=step, rows=quest.rows, mix=mix, advice=self.advice())
+        if batch is None:
+            return  # a guard says no, and has said why
+        path = batch.write(self.workspace.inbox / f"practice-{step:08d}-{count}.jsonl", seed)
+        if quest := self.inbox.take(path):
+            self.guild.record_practice(
+                self.key, quest.id, step=step, rows=quest.rows, mix=batch.mix, advice=self.advice()
+            )
 
     def plan_practice(self) -> curriculum.Mix:
         """What to practise next: the frontier, above, below, review and repair."""
@@ -241,7 +251,12 @@ class HeroLoop:
             priorities=self.profile.skill_priorities,
             review_share=self.profile.idle_generation.review_share,
         )
-        return curriculum.plan(view, self.settings.curriculum, seed=f"{self.key}/{self.engine.progress.step}")
+        return strategies.plan(view, self.settings.curriculum, seed=f"{self.key}/{self.engine.progress.step}")
+
+    def training_stands(self) -> Standing:
+        """What the guards of practice look at."""
+        recent = self.metrics.recent(self.key, LOSS_STEPS)
+        return Standing(self.engine.progress.step, self.advice(), fmean(m.loss for m in recent) if recent else None)
 
     # -- training ----------------------------------------------------------------------------------------------
     def train(self, quest: Quest) -> RunResult:

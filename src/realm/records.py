@@ -11,6 +11,18 @@ Row = Mapping[str, Any]
 `meta` is never trained on."""
 
 
+@dataclass(frozen=True, slots=True)
+class PastRow:
+    """A row of a file that was trained before, and where it stands."""
+
+    quest: str
+    name: str
+    sha256: str
+    number: int
+    """Place among the file's good rows, from 1."""
+    row: Row
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class CampaignKey:
     """One hero in one campaign: the key of every ledger."""

@@ -56,7 +56,7 @@ class Workspace:
 
     @property
     def control(self) -> Path:
-        """Requests to the running training, one small file each: pause, stop, skip."""
+        """Requests to the running training, one small file each: pause, stop, skip, practice-resume."""
         return self.root / "control"
 
     def request(self, name: str, quest: str = "") -> None:
@@ -70,10 +70,14 @@ class Workspace:
 
     def is_meant(self, name: str, quest: str) -> bool:
         """Whether that request waits and is meant for this quest: it names it, or it names none."""
+        return self.request_text(name) in {"", quest}
+
+    def request_text(self, name: str) -> str | None:
+        """What that request says; None when it does not wait."""
         try:
-            return (self.control / safe_name(name)).read_text(encoding="utf-8", errors="replace").strip() in {"", quest}
+            return (self.control / safe_name(name)).read_text(encoding="utf-8", errors="replace").strip()
         except FileNotFoundError:
-            return False
+            return None
 
     def withdraw(self, name: str) -> None:
         """Take a request back, or mark it as answered."""

@@ -33,6 +33,7 @@ COMMANDS = {
     "resume": Entry("realm.cli.control", "resume", "Go on after a pause or a stop."),
     "stop": Entry("realm.cli.control", "stop", "Save, end the quest in training and hold the hero until resume."),
     "skip": Entry("realm.cli.control", "skip", "Save and leave the quest in training; take the next one."),
+    "practice": Entry("realm.cli.practice", "app", "The hero's own practice: show, resume."),
     "quest": Entry("realm.cli.quests", "app", "Quests: add, list, show, retry, rm, priority."),
     "validate": Entry("realm.cli.quests", "validate", "Check a .jsonl file and say what is wrong with it."),
     "train": Entry("realm.cli.train", "train", "Train one preset, on its dataset or on a file, then exit."),

@@ -19,6 +19,7 @@ from realm.config.schema import RealmSettings
 from realm.errors import HeroError, WorkspaceError
 from realm.quests.checks import validate as check
 from realm.quests.inbox import deliver
+from realm.quests.plan import plan_facts
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
 from realm.workspace import Workspace
@@ -69,11 +70,11 @@ def show(quest_id: IdArgument, as_json: JsonOption = False) -> None:
     """Show one quest with its validation report."""
     with open_realm() as realm:
         queue = _queue(realm)
-        quest, report = queue.get(quest_id), json.loads(queue.report(quest_id))
+        quest, report, meta = queue.get(quest_id), json.loads(queue.report(quest_id)), queue.meta(quest_id)
     if as_json:
-        print_json(_as_json(quest) | {"report": report})
+        print_json(_as_json(quest) | {"report": report, "meta": meta})
         return
-    for name, value in _facts(quest):
+    for name, value in [*_facts(quest), *plan_facts(meta)]:
         typer.echo(f"{name:<10} {value}")
     typer.echo(f"\n{report.get('words', '')}".rstrip())
 

@@ -9,6 +9,7 @@ from realm.clients import is_up
 from realm.events import standing_blockers
 from realm.guild.engine import skills
 from realm.guild.ledger import GuildLedger
+from realm.guild.own_practice import RESUME, paused
 from realm.guild.progression import Examination
 from realm.quests.queue import QuestQueue
 from realm.vault.ledger import CheckpointLedger
@@ -31,7 +32,8 @@ def standing(realm: Realm) -> dict[str, Any]:
             for s in ServiceLedger(realm.db).all()
         ],
         "skill_services": skill_services(realm),
-        "requests": sorted(realm.workspace.requests()),
+        "requests": sorted(realm.workspace.requests() - {RESUME}),
+        "practice": practice_row(realm),
         "campaign": str(realm.key),
         "step": latest.step if latest else 0,
         "loss": latest.loss if latest else None,
@@ -68,6 +70,16 @@ def examination_row(e: Examination) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def practice_row(realm: Realm) -> dict[str, Any]:
+    """By which strategy the hero practises, and what keeps it from practising, if anything does."""
+    blocker = paused(realm.events, realm.key)
+    return {
+        "strategy": realm.settings.curriculum.strategy,
+        "paused": {"why": blocker.why, "fix": blocker.fix} if blocker else None,
+        "unwatched": RESUME in realm.workspace.requests(),
+    }
+
+
 def words(found: dict[str, Any]) -> str:
     """The same for a person."""
     running = "running" if found["running"] else "not running (start it: realm start-all)"
@@ -85,6 +97,8 @@ def words(found: dict[str, Any]) -> str:
     for e in found["examinations"]:
         share = f"{e['correct']}/{e['n']} = {e['accuracy']:.0%} [{e['low']:.0%}, {e['high']:.0%}]"
         lines.append(f"  examined at step {e['step']}: {e['skill']} level {e['level']} ({e['role']}): {share}")
+    if paused_by := found["practice"]["paused"]:
+        lines.append(f"practice is paused: {paused_by['why']} {paused_by['fix']}")
     waiting = {state: n for state, n in found["queue"].items() if n}
     lines.append("queue: " + (", ".join(f"{n} {state.replace('_', ' ')}" for state, n in waiting.items()) or "empty"))
     return "\n".join(lines)

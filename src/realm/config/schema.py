@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -42,6 +42,8 @@ def _with_usual_ports(value: Any) -> Any:
 
 Ports = Annotated[dict[str, Annotated[int, Field(ge=0, le=65535)]], BeforeValidator(_with_usual_ports)]
 COLOUR = re.compile("#[0-9a-fA-F]{6}")
+Strategy = Literal["curriculum", "balanced", "focus", "weighted", "lowest_first", "uniform"]
+"""Ways to mix practice: docs/curriculum.md."""
 Table = dict[str, Any]
 """A table that names only some of another schema's keys; the loader checks it against that schema."""
 
@@ -234,6 +236,63 @@ class CurriculumSettings(Settings):
     error_floor: float = Field(0.1, gt=0)
     """Within a level and kind, a practice problem weighs this much plus the error rate of the primitive in it that
     fails most. The larger, the less weakness counts."""
+    strategy: Strategy = "curriculum"
+    """How practice is mixed over skills and levels."""
+    focus_skill: str = ""
+    """The skill that `focus` practises; by default the one with the highest priority."""
+    skill_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Weights for `weighted`: of a skill (`bin = 2`), or of one of its levels (`"bin/3" = 1`). A skill not named: 1."""
+    uniform_levels: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 5)
+    """First and last level that `uniform` practises in equal shares."""
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _names_the_nearest(cls, given: Any) -> Any:
+        known = get_args(Strategy)
+        if given in known:
+            return given
+        guess = nearest(str(given), known)
+        raise ValueError("there is no such strategy; " + (f"the nearest is '{guess}'" if guess else ", ".join(known)))
+
+    @field_validator("skill_weights")
+    @classmethod
+    def _are_skills_or_their_levels(cls, weights: dict[str, float]) -> dict[str, float]:
+        for name in weights:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*(/[1-9][0-9]*)?", name):
+                raise ValueError(f"'{name}' is neither a skill (bin) nor a level of one (bin/3)")
+        return weights
+
+    @field_validator("uniform_levels")
+    @classmethod
+    def _count_up(cls, levels: tuple[int, int]) -> tuple[int, int]:
+        if levels[0] > levels[1]:
+            raise ValueError(f"the first level, {levels[0]}, is above the last, {levels[1]}")
+        return levels
+
+
+class GuardSettings(Settings):
+    """When generated practice is paused, and what real data is mixed into it (docs: curriculum)."""
+
+    enabled: bool = True
+    """Watch what is generated, and how training on it goes."""
+    min_distinct: int = Field(8, ge=1)
+    """Fewest different problems of a level in a practice quest that has many of it."""
+    min_unique_ratio: float = Field(0.4, ge=0, le=1)
+    """Least share of different problems, measured against what the skill's own level gives."""
+    min_entropy_ratio: float = Field(0.6, ge=0, le=1)
+    """Least entropy of the text's three-character pieces, measured against the same."""
+    grounding_share: float = Field(0.1, ge=0, le=0.9)
+    """Share of practice taken from completed files of a person, when there are any."""
+    grounding_quests: int = Field(10, ge=0)
+    """Newest completed files that are read for it."""
+    overload_quests: int = Field(40, ge=2)
+    """Practice quests in a row in overload that does not fall, until practice pauses."""
+    zero_loss: float = Field(0.01, ge=0)
+    """Training loss that counts as zero; practice pauses when accuracy falls there."""
+    falling_examinations: int = Field(10, ge=2)
+    """Newest examinations of a level in which a fall is looked for."""
+    overlook_quests: int = Field(10, ge=1)
+    """Practice quests that `realm practice resume` lets pass unwatched."""
 
 
 class QuestSettings(Settings):
@@ -469,6 +528,8 @@ class RealmSettings(Settings):
     """Hyperparameters for every training of this realm; layered over the hero's own."""
     curriculum: CurriculumSettings = CurriculumSettings()
     """Practice and mastery."""
+    guards: GuardSettings = GuardSettings()
+    """Guards of generated practice."""
     quests: QuestSettings = QuestSettings()
     """Quest files."""
     retention: RetentionSettings = RetentionSettings()

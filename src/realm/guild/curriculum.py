@@ -14,6 +14,8 @@ from realm.guild.strain import Advice
 Cell = tuple[str, int]
 """A skill and one of its levels."""
 _NOTHING = 1e-12
+_RESTING = 1e-6
+"""A skill with no larger part of all priorities rests."""
 _NAMED = 3
 """Failing primitives that the reason names."""
 WIDER_BY, WIDER_WEIGHT = 1, 1.5
@@ -83,7 +85,7 @@ def plan(view: View, settings: CurriculumSettings, seed: str) -> Mix:
     total = sum(max(0.0, s.priority) for s in view.skills)
     shares: dict[Cell, float] = {}
     reasons: list[str] = []
-    active = [s for s in view.skills if s.priority > 0] or list(view.skills)
+    active = [s for s in view.skills if s.priority > _RESTING * total] or list(view.skills)
     for skill in active:
         weight = skill.priority / total if total > 0 else 1 / len(active)
         cells, why = _skill_shares(skill, view.review_share, settings, seed)

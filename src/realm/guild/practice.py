@@ -26,15 +26,31 @@ POOL = 2
 """Problems drawn for each one that is kept, where what fails is preferred."""
 
 
-def write(mix: Mix, engine: SkillEngine, path: Path, count: int, seed: str, *, priority: str = "low") -> Path:
+def write(
+    mix: Mix,
+    engine: SkillEngine,
+    path: Path,
+    count: int,
+    seed: str,
+    *,
+    priority: str = "low",
+    drawn: Sequence[Problem] | None = None,
+    beside: Sequence[Mapping[str, Any]] = (),
+    about: Mapping[str, Any] | None = None,
+) -> Path:
     """Write `count` training-side problems to `path` (a `.jsonl`) and what they are to `<path>.meta.json`.
 
-    The same mix, count and seed give the same bytes. The sidecar stands before the data, and the data appears whole,
-    by rename, so that an inbox may take it at once.
+    `drawn` are those problems where they were drawn before, `beside` are finished rows to mix in, `about` is what
+    else the sidecar says. The same arguments give the same bytes. The sidecar stands before the data, and the data
+    appears whole, by rename, so that an inbox may take it at once.
     """
-    rows = [_row(problem) for problem in draw(mix, engine, count, seed)]
-    about = json.dumps(_sidecar(mix, len(rows), seed, priority), ensure_ascii=False, indent=1)
-    _write_whole(path.with_name(path.name + ".meta.json"), [about])
+    rows = [_row(problem) for problem in (draw(mix, engine, count, seed) if drawn is None else drawn)]
+    if beside:
+        rows += [json.dumps(row, ensure_ascii=False) for row in beside]
+        Random(f"{seed}/rows").shuffle(rows)
+    told = _sidecar(mix, len(rows), seed, priority) | dict(about or {})
+    about_it = json.dumps(told, ensure_ascii=False, indent=1)
+    _write_whole(path.with_name(path.name + ".meta.json"), [about_it])
     return _write_whole(path, rows)
 
 

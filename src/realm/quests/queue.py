@@ -7,6 +7,7 @@ quest again: recovery finishes the move. In every other case the folder is right
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -213,6 +214,11 @@ class QuestQueue:
     def report(self, quest_id: str) -> str:
         """The report of a quest as JSON text (report.Report.as_json)."""
         return str(self._known(quest_id)["report"])
+
+    def meta(self, quest_id: str) -> dict[str, Any]:
+        """What a quest's sidecar said when it was filed; empty where it had none."""
+        found = json.loads(self._known(quest_id)["meta"] or "{}")
+        return found if isinstance(found, dict) else {}
 
     def counts(self) -> dict[str, int]:
         return {state: self._folders.count(state) for state in QUEUE_STATES}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from realm.errors import QuestError
+from realm.quests.plan import plan_facts
 from realm.quests.queue import Quest as QueuedQuest
 from realm.quests.queue import QuestQueue
 from realm.tavern.pages import count, percent, size
@@ -38,16 +39,16 @@ def filed_preview(queue: QuestQueue, quest_id: str) -> Preview:
     report = json.loads(queue.report(quest_id) or "{}")
     if not report:
         raise QuestError(f"{found.name} has not been checked yet.", hint="It is checked when its turn comes.")
-    return preview(report)
+    return preview(report, plan=plan_facts(queue.meta(quest_id)))
 
 
-def preview(report: Mapping[str, Any], token: str = "") -> Preview:
+def preview(report: Mapping[str, Any], token: str = "", plan: Sequence[tuple[str, str]] = ()) -> Preview:
     """A validation report (quests.report.Report.as_json) in words and figures."""
     problems = [Problem(p["line"], p["message"], p["fix"]) for p in report["problems"]]
     return Preview(
         name=report["name"], size_bytes=report["size_bytes"], verdict=_verdict(report), summary=_summary(report),
         figures=list(_figures(report)), problems=problems, more_problems=report["bad"] - len(problems),
-        notes=report["notes"], token=token,
+        notes=report["notes"], token=token, plan=plan,
         examples=[Example(i, [Segment(text, trained) for text, trained in pieces])
                   for i, pieces in enumerate(report["shown"], 1)],
     )  # fmt: skip

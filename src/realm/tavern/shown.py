@@ -282,5 +282,7 @@ class Preview:
     more_problems: int
     examples: Sequence[Example]
     notes: Sequence[str] = ()
+    plan: Sequence[tuple[str, str]] = ()
+    """Of a practice: why it has its mix, and what it is made of."""
     token: str = ""
     """Names the waiting upload; empty for a quest that is already filed."""
