@@ -37,6 +37,7 @@ from realm.events import (
 from realm.guild import curriculum, examiner, practice
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
+from realm.guild.passives.canaries import Canaries
 from realm.guild.progression import Examination, pooled
 from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
@@ -72,6 +73,7 @@ class HeroLoop:
         self.key, self.profile, self.hyperparameters = self.spec.key, self.spec.profile, self.spec.hyperparameters
         self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, self.spec.retention)
         self.guild = GuildLedger(db, events, settings.curriculum)
+        self.canaries = Canaries(db, events, settings.passives)
         self.skills = SkillEngine()
         self.metrics = Metrics(db)
         self.heart = Heartbeat(workspace.logs / "hero.beat")
@@ -136,6 +138,7 @@ class HeroLoop:
         self.newest = self.keeper.newest_good(self.key)
         progress = self.keeper.progress(self.newest) if self.newest else Progress()
         self.guild.rewind(self.key, progress.step)
+        self.canaries.ledger.rewind(self.key, progress.step)
         self.metrics.truncate(self.key, progress.step)
         self.told_tokens = progress.tokens
         self.strains = self.restore_strain(self.newest)
@@ -302,6 +305,7 @@ class HeroLoop:
     # -- examinations ------------------------------------------------------------------------------------------
     def be_examined(self, checkpoint: CheckpointRecord) -> None:
         """Held-out problems at a sealed checkpoint: the only road to a level and to the champion's place."""
+        self.canaries.watch(self.key, checkpoint.step, self.engine.answer, self.template_hash, self.heart.beat)
         aims = self.aims(checkpoint.step, self.settings.campaign.skills)
         self.guild.record(self.sit(aims, checkpoint.step, checkpoint.metrics.get("val_loss")))
         self.take_stock(checkpoint)

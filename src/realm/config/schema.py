@@ -9,7 +9,7 @@ import re
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 
 def _split(value: Any) -> Any:
@@ -210,6 +210,27 @@ class CurriculumSettings(Settings):
     """Share of a level's practice problems that is picked for its weak primitives."""
     weak_primitives: int = Field(3, ge=0)
     """Weak primitives that are picked for at once."""
+
+
+class PassiveSettings(Settings):
+    """Canaries: small fixed sets of problems, never trained on, that tell when a hero forgets."""
+
+    enabled: bool = True
+    """Ask the core canaries at every checkpoint."""
+    warning_points: float = Field(15.0, gt=0, le=100)
+    """A set this many percentage points below its best checkpoint is a warning."""
+    critical_points: float = Field(30.0, gt=0, le=100)
+    """And this many are critical."""
+    least_lost: int = Field(3, ge=1)
+    """Fewer problems less than this are no drift, whatever their share."""
+    max_new_tokens: int = Field(32, ge=1)
+    """Longest answer in tokens."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> PassiveSettings:
+        if self.critical_points < self.warning_points:
+            raise ValueError("critical_points must not be below warning_points")
+        return self
 
 
 class QuestSettings(Settings):
@@ -441,6 +462,8 @@ class RealmSettings(Settings):
     """Hyperparameters for every training of this realm; layered over the hero's own."""
     curriculum: CurriculumSettings = CurriculumSettings()
     """Practice and mastery."""
+    passives: PassiveSettings = PassiveSettings()
+    """Canaries."""
     quests: QuestSettings = QuestSettings()
     """Quest files."""
     retention: RetentionSettings = RetentionSettings()
