@@ -38,9 +38,11 @@ from realm.guild import curriculum, examiner, practice
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
 from realm.guild.passives.canaries import Canaries
+from realm.guild.passives.guard import holds_canary, without_canaries
 from realm.guild.progression import Examination, pooled
 from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
+from realm.heroes.weights import HATCHLING
 from realm.quests.checks import validate
 from realm.quests.inbox import Inbox, deliver
 from realm.quests.queue import Quest, QuestQueue
@@ -131,6 +133,8 @@ class HeroLoop:
             self.take_stock(self.newest)
         elif self.newest:
             self.be_examined(self.newest)
+        elif self.profile.base_model != HATCHLING:  # what it can do before it is trained may be forgotten
+            self.canaries.watch(self.key, 0, self.engine.answer, self.template_hash, self.heart.beat)
 
     def stand(self) -> None:
         """Load the newest trustworthy checkpoint; forget what came after it."""
@@ -160,6 +164,7 @@ class HeroLoop:
             settings=self.settings.quests,
             max_length=self.hyperparameters.max_length,
             template=self.profile.prompt_template,
+            refused=holds_canary,
         )
 
         def check(path: Path, /, *, name: str) -> Report:
@@ -250,7 +255,7 @@ class HeroLoop:
 
     def rows(self, quest: Quest) -> Iterator[Row]:
         """The quest's rows. All are read and rendered before the first step: of a big file that takes minutes."""
-        for number, row in enumerate(self.queue.rows(quest)):
+        for number, row in enumerate(without_canaries(self.queue.rows(quest))):
             if number % BEAT_ROWS == 0:
                 self.heart.beat()
             yield row

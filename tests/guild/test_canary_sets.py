@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realm.errors import UsageError
+from realm.guild import practice
+from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine, skills
-from realm.guild.passives.guard import holds_canary, is_canary
+from realm.guild.passives.guard import SIGN, holds_canary, is_canary
 from realm.guild.passives.sets import MODULES, digest, joint, modules, problems
 from realm.guild.primitives.atoms import MAKERS, batch, score
-from realm.guild.skill import side_of
+from realm.guild.skill import Problem, Side, Skill, side_of
+from realm.registry import Registry
+from tests.guild.tiny_skills import NumberSkill, double
 
 DIGESTS = {
     "arithmetic": "dd631909a59ed0cc",
@@ -121,3 +126,19 @@ def test_no_skill_generates_one(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_atomic_problems_of_the_training_side_are_none(name: str) -> None:
     assert not any(is_canary(problem.prompt) for problem in batch(name, 100, "leak"))
+
+
+def test_each_question_holds_the_sign_by_which_other_texts_are_passed_over_quickly() -> None:
+    assert all(SIGN in problem.prompt.casefold() for problem in ALL)
+
+
+def test_practice_trains_on_none_that_a_skill_makes() -> None:
+    class Leaking(NumberSkill):
+        def generate(self, level: int, seed: str, *, side: Side = "train", kind: Any = None) -> Problem:
+            made = super().generate(level, seed, side=side, kind=kind)
+            return replace(made, prompt=ALL[0].prompt) if int(made.content) % 2 else made
+
+    registry: Registry[Skill] = Registry("skill")
+    registry.register("double", lambda: Leaking("double", double))
+    drawn = practice.draw(Mix({("double", 1): 1.0}, "test"), SkillEngine(registry), 200, "x")
+    assert 50 < len(drawn) < 150 and all(int(problem.content) % 2 == 0 for problem in drawn)

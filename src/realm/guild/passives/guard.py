@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -13,13 +13,18 @@ from realm.records import Row
 WINDOW = 4
 """Words that are looked up at once; each canary has such a run of words."""
 
+SIGN = "answer"
+"""A word of every canary's question."""
+
 _Words = tuple[str, ...]
 
 
 def is_canary(text: str) -> bool:
     """Whether a canary's whole question stands in the text, whatever its case, its line breaks and its surroundings."""
-    words = _words(text)
-    index = _index()
+    folded = text.casefold()
+    if SIGN not in folded:  # most texts end here: looking at every word of a big file would take its time
+        return False
+    words, index = tuple(folded.split()), _index()
     for at in range(len(words) - WINDOW + 1):
         for offset, question in index.get(words[at : at + WINDOW], ()):
             begin = at - offset
@@ -31,6 +36,11 @@ def is_canary(text: str) -> bool:
 def holds_canary(row: Row) -> bool:
     """The same of a training row, in any of its texts; its `meta` is never trained on and not looked at."""
     return any(is_canary(text) for key, value in row.items() if key != "meta" for text in _texts(value))
+
+
+def without_canaries(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows that may be trained on, in their order."""
+    return (row for row in rows if not holds_canary(row))
 
 
 def _same(found: _Words, question: _Words) -> bool:

@@ -12,6 +12,7 @@ from realm.config.schema import PassiveSettings
 from realm.db import Database, metadata
 from realm.events import CanariesDrifted, CanariesRecovered, Events, Fact
 from realm.guild.passives.drift import Drift, Severity, Sitting, compare
+from realm.guild.passives.sets import CORE, MODULES
 from realm.guild.tables import of
 from realm.records import CampaignKey
 
@@ -72,10 +73,8 @@ class CanaryLedger:
 
     def standing(self, key: CampaignKey) -> dict[str, Drift]:
         """Module -> its newest sitting beside the best before it; modules that were never asked are absent."""
-        t = canary_sitting_table
         with self._db.read() as connection:
-            modules = connection.scalars(select(t.c.module).where(of(t, key)).distinct()).all()
-            found = {module: self._newest_drift(connection, key, module) for module in modules}
+            found = {module: self._newest_drift(connection, key, module) for module in (CORE, *MODULES)}
         return {module: drift for module, drift in found.items() if drift is not None}
 
     def history(self, key: CampaignKey, module: str, *, limit: int = 200) -> list[Sitting]:
@@ -84,6 +83,14 @@ class CanaryLedger:
         query = select(t).where(of(t, key), t.c.module == module).order_by(t.c.step.desc()).limit(limit)
         with self._db.read() as connection:
             return [_as_sitting(row) for row in reversed(connection.execute(query).all())]
+
+    def stamp(self) -> tuple[int, float]:
+        """Changes whenever a sitting was stored."""
+        t = canary_sitting_table
+        query = select(t.c.id, t.c.time).order_by(t.c.id.desc()).limit(1)
+        with self._db.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return (row.id, row.time) if row else (0, 0.0)
 
     def _newest_drift(self, connection: Connection, key: CampaignKey, module: str) -> Drift | None:
         t = canary_sitting_table
@@ -101,12 +108,18 @@ def _at(connection: Connection, key: CampaignKey, module: str, step: int) -> int
 
 
 def _best_before(connection: Connection, sitting: Sitting) -> Sitting | None:
-    """The best of the same problems at an earlier step; of equals the first."""
+    """The best of the same problems at an earlier step; of equals the first.
+
+    Two walks along the index, one from either end, where one query would sort a campaign's whole history.
+    """
     t = canary_sitting_table
-    same = select(t).where(of(t, sitting.key), t.c.module == sitting.module, t.c.problem_set == sitting.problem_set)
-    query = same.where(t.c.step < sitting.step).order_by(t.c.correct.desc(), t.c.step).limit(1)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _as_sitting(row)
+    same = (of(t, sitting.key), t.c.module == sitting.module, t.c.problem_set == sitting.problem_set)
+    earlier = select(t.c.correct).where(*same, t.c.step < sitting.step)
+    most = connection.scalar(earlier.order_by(t.c.correct.desc(), t.c.step.desc()).limit(1))
+    if most is None:
+        return None
+    row = connection.execute(select(t).where(*same, t.c.correct == most).order_by(t.c.step).limit(1)).one()
+    return _as_sitting(row)
 
 
 def _severity(drift: Drift | None) -> Severity:
