@@ -54,7 +54,7 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A sitting beside the best one before it."""
+    """A sitting beside the best so far: one before it, or itself where none was better."""
 
     sitting: Sitting
     best: Sitting
@@ -62,7 +62,7 @@ class Drift:
 
     @property
     def drop(self) -> float:
-        """How much lower it is, as a share 0..1; negative when it is better."""
+        """How much lower it is, as a share 0..1."""
         return self.best.accuracy - self.sitting.accuracy
 
     @property
@@ -81,11 +81,12 @@ class Drift:
 
 
 def compare(sitting: Sitting, best: Sitting | None, rule: PassiveSettings) -> Drift:
-    """Compare a sitting with the best before it; the first one is its own best.
+    """Compare a sitting with the best before it; one that is better, or the first, is its own best.
 
     Fewer than `least_lost` problems less are no drift: of five problems one alone is twenty points.
     """
-    best = best or sitting
+    if best is None or best.correct < sitting.correct:
+        best = sitting
     fewer, points = best.correct - sitting.correct, 100 * (best.accuracy - sitting.accuracy) + _SLACK
     severity: Severity = ""
     if fewer >= rule.least_lost and points >= rule.warning_points:
