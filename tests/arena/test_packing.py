@@ -6,32 +6,46 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realm.arena.packing import Plan, best_fit, parts, spread
+from realm.arena.packing import Plan, mixed_batches, parts, spread
 
 lengths = st.lists(st.integers(1, 40), min_size=1, max_size=120).map(lambda xs: np.array(xs, dtype=np.int64))
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(lengths)
-def test_each_example_is_in_one_row_and_no_row_overflows(sizes: np.ndarray) -> None:
-    rows = best_fit(sizes, 40)
-    assert sorted(rows.members.tolist()) == list(range(len(sizes)))
-    assert max(np.add.reduceat(sizes[rows.members], rows.starts[:-1])) <= 40
+@given(lengths, st.integers(1, 4))
+def test_each_example_is_in_one_row_and_no_row_overflows(sizes: np.ndarray, batch_rows: int) -> None:
+    batches = mixed_batches(sizes, batch_rows=batch_rows, width=40)
+    assert sorted(np.concatenate([rows.members for rows in batches]).tolist()) == list(range(len(sizes)))
+    for rows in batches:
+        assert 1 <= len(rows) <= batch_rows
+        assert max(np.add.reduceat(sizes[rows.members], rows.starts[:-1])) <= 40
 
 
-@settings(deadline=None)  # the machine may be busy
-@given(lengths, st.randoms())
-def test_the_number_of_rows_does_not_depend_on_the_order(sizes: np.ndarray, random: object) -> None:
-    shuffled = np.random.default_rng(len(sizes)).permutation(sizes)
-    assert len(best_fit(sizes, 40)) == len(best_fit(shuffled, 40))
-
-
-def test_packing_2000_rows_takes_well_under_100_ms_and_wastes_little() -> None:
+def test_packing_2000_examples_takes_well_under_100_ms_and_wastes_little() -> None:
     sizes = np.random.default_rng(0).integers(12, 90, 2000)
     began = time.process_time()
-    rows = best_fit(sizes, 256)
+    batches = mixed_batches(sizes, batch_rows=4, width=256)
     assert time.process_time() - began < 0.1
-    assert sizes.sum() / (len(rows) * 256) > 0.97
+    assert sizes.sum() / (sum(map(len, batches)) * 256) > 0.97
+
+
+def test_a_packed_batch_is_a_sample_of_all_lengths() -> None:
+    """Packed longest first, a batch would hold examples of one length, and those are of one kind."""
+    sizes = np.random.default_rng(0).permutation(np.repeat([20, 120], [2000, 300]))
+    plan = Plan(sizes, seed="a", batch_rows=2, max_length=512, packing=True)
+    long_ones = [int((sizes[plan.batch(i).members] == 120).sum()) for i in range(plan.batches)]
+    assert np.std(long_ones) < 2.5, "a fair draw of some four in each batch"
+
+
+def test_batches_of_a_pass_are_about_even() -> None:
+    sizes = np.random.default_rng(0).integers(12, 90, 500)
+    held = [int(sizes[rows.members].sum()) for rows in mixed_batches(sizes, batch_rows=4, width=256)]
+    assert min(held) > 0.8 * max(held)
+
+
+def test_what_fits_nowhere_opens_the_next_batch() -> None:
+    first, second = mixed_batches(np.array([30, 20, 20, 10]), batch_rows=1, width=40)
+    assert (first.members.tolist(), second.members.tolist()) == ([0, 3], [1, 2])
 
 
 @settings(deadline=None)  # the machine may be busy
@@ -94,6 +108,11 @@ def test_another_seed_and_another_pass_give_another_order() -> None:
 def test_max_steps_ends_a_plan_early() -> None:
     plan = Plan(np.full(64, 10), seed="a", batch_rows=1, max_length=40, packing=False, accumulation=2, max_steps=3)
     assert (plan.steps, plan.batches, plan.first_batch(2)) == (3, 6, 4)
+
+
+def test_many_passes_are_counted_only_as_far_as_max_steps_goes() -> None:
+    plan = Plan(np.full(64, 10), seed="a", batch_rows=1, max_length=40, packing=True, epochs=1e9, max_steps=40)
+    assert (plan.steps, plan.batches) == (40, 40)
 
 
 def test_unpacked_batches_hold_examples_of_like_length() -> None:

@@ -25,14 +25,14 @@ def above(mix: Mix, frontier: int) -> float:
 
 
 views = st.builds(
-    lambda level, lost, advice, gap, weak: at(
-        level, regressing=tuple(n for n in lost if n <= level), advice=advice, gap=gap, weak=weak
+    lambda level, lost, advice, gap, errors: at(
+        level, regressing=tuple(n for n in lost if n <= level), advice=advice, gap=gap, errors=errors
     ),
     st.integers(0, 30),
     st.sets(st.integers(1, 30), max_size=3),
     st.sampled_from(["wait", "back_off", "continue", "level_up"]),
     st.none() | st.floats(-1, 1),
-    st.lists(st.sampled_from("abcdef"), max_size=4).map(tuple),
+    st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1), max_size=4),
 )
 
 
@@ -112,12 +112,12 @@ def test_skills_share_by_priority() -> None:
     assert len({skill for skill, _ in mixed(at(0, priority=0.0), at(0, skill="sy", priority=0.0)).shares}) == 2
 
 
-def test_weak_primitives_are_picked() -> None:
-    mix = mixed(at(0, weak=("carry", "borrow", "compare", "parity")))
-    assert mix.weak == {"bin": ("carry", "borrow", "compare")}
-    assert mix.primitive_share == SETTINGS.primitive_share
-    assert "carry, borrow, compare" in mix.reason
-    assert mixed(at(0)).primitive_share == 0.0
+def test_the_mix_tells_what_fails() -> None:
+    errors = {"carry": 0.1, "borrow": 0.5, "compare": 0.3, "parity": 0.2}
+    mix = mixed(at(0, errors=errors))
+    assert mix.errors == {"bin": errors} and mix.error_floor == SETTINGS.error_floor
+    assert "borrow 50% wrong, compare 30% wrong, parity 20% wrong" in mix.reason
+    assert mixed(at(0)).errors == {}
 
 
 def test_a_plan_needs_a_skill() -> None:

@@ -262,8 +262,8 @@ def test_the_view_tells_the_curriculum_what_stands(ledger: GuildLedger) -> None:
         KEY, tiny_engine(), ["double", "parity"], advice={"double": "back_off"}, priorities={"parity": 2}
     )
     double, parity_ = view.skills
-    assert (double.frontier, double.gap, double.weak, double.advice) == (2, 0.5, ("parity",), "back_off")
-    assert (parity_.frontier, parity_.gap, parity_.weak, parity_.priority, parity_.levels) == (1, None, (), 2, 4)
+    assert (double.frontier, double.gap, double.errors, double.advice) == (2, 0.5, {"parity": 8 / 9}, "back_off")
+    assert (parity_.frontier, parity_.gap, parity_.errors, parity_.priority, parity_.levels) == (1, None, {}, 2, 4)
 
 
 def test_practice_is_numbered_and_says_why(ledger: GuildLedger, events: Events) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
-from realm.guild.practice import allocate, draw, write
-from realm.guild.skill import side_of
+from realm.guild.practice import allocate, draw, weight, write
+from realm.guild.skill import Problem, side_of
 from tests.guild.tiny_skills import tiny_engine
 
 ENGINE = tiny_engine()
@@ -53,14 +53,33 @@ def test_a_sidecar_stands_before_its_data(tmp_path: Path) -> None:
     assert (tmp_path / "p.jsonl.meta.json").is_file()
 
 
-def test_weak_primitives_are_practised_more() -> None:
+def test_what_fails_is_practised_more() -> None:
     shares = {("double", 2): 1.0}
     plain = draw(Mix(shares, ""), ENGINE, 400, "s")
-    repair = draw(Mix(shares, "", {"double": ("parity",)}, 0.2), ENGINE, 400, "s")
+    other = {name for p in plain for name in p.primitives} - {"parity"}
+    errors = {"double": dict.fromkeys(other, 0.0) | {"parity": 1.0}}
+    repair = draw(Mix(shares, "", errors, 0.1), ENGINE, 400, "s")
     count = [sum("parity" in p.primitives for p in problems) for problems in (plain, repair)]
     assert count[0] == pytest.approx(80, abs=30)
-    assert count[1] == pytest.approx(80 + 64, abs=30)
+    assert count[1] == pytest.approx(2 * 80, abs=40), "nearly all of the pool's"
     assert len(repair) == 400
+    assert repair == draw(Mix(shares, "", errors, 0.1), ENGINE, 400, "s"), "the same arguments, the same problems"
+
+
+def test_a_high_floor_forgets_weakness() -> None:
+    shares, errors = {("double", 2): 1.0}, {"double": {"parity": 1.0, "mul_single_digit": 0.0}}
+    count = sum("parity" in p.primitives for p in draw(Mix(shares, "", errors, 1000.0), ENGINE, 400, "s"))
+    assert count == pytest.approx(80, abs=30)
+
+
+@given(rates=st.dictionaries(st.sampled_from(["a", "b", "c"]), st.floats(0, 1), min_size=1), floor=st.floats(0.01, 2))
+def test_a_problem_weighs_what_its_worst_primitive_fails(rates: dict[str, float], floor: float) -> None:
+    def asks(*names: str) -> Problem:
+        return Problem("s", 1, "?", "!", "c", names)
+
+    assert weight(asks(*rates), rates, floor) == floor + max(rates.values())
+    assert weight(asks(), rates, floor) == floor
+    assert weight(asks("never asked"), rates, floor) == floor + max(rates.values())
 
 
 def test_kinds_are_weighed_against_the_levels_own_mix() -> None:
@@ -74,8 +93,8 @@ def test_kinds_are_weighed_against_the_levels_own_mix() -> None:
     assert some["easy"] / some["medium"] == pytest.approx(2 * own["easy"] / own["medium"], rel=0.1)
 
 
-def test_a_weak_primitive_that_a_level_lacks_is_no_trouble() -> None:
-    assert len(draw(Mix({("double", 1): 1.0}, "", {"double": ("modulo",)}, 0.5), ENGINE, 50, "s")) == 50
+def test_a_failing_primitive_that_a_level_lacks_is_no_trouble() -> None:
+    assert len(draw(Mix({("double", 1): 1.0}, "", {"double": {"modulo": 0.5}}, 0.1), ENGINE, 50, "s")) == 50
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=1, max_size=12), st.integers(0, 500))

@@ -6,8 +6,9 @@ interruption therefore needs no memory of what was drawn before.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import defaultdict
+import sys
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict, deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ Indices = NDArray[np.int64]
 CPU_PART_TOKENS = 2048
 _NARROW = 128
 _ATTENTION_WIDTH = 1024  # a row of this width costs twice what its tokens cost without attention (hatchling)
+_WAITING = 32  # examples that may wait for the next batch; more fill the rows no better
 _MEGABATCH = 50  # batches sorted by length together, as in the Trainer's length-grouped sampler
 
 
@@ -50,13 +52,43 @@ def spread(starts: Indices, sizes: Indices) -> Indices:
     return indices
 
 
-def best_fit(lengths: Indices, width: int) -> Rows:
-    """Best-fit decreasing: each example, longest first, goes to the fullest row that still holds it.
+def mixed_batches(lengths: Indices, *, batch_rows: int, width: int) -> list[Rows]:
+    """Fill batches of at most `batch_rows` rows of `width` tokens with examples in the order given, about evenly.
 
-    Ties keep the order given. The number of rows depends on the lengths alone, not on their order.
+    Packing a whole pass at once, longest first, would put examples of one length side by side: a batch would then be
+    all of one kind and its gradient noisy. So a batch takes examples as they come; only one that fits no
+    row waits for the next batch, which it opens.
     """
-    row_of, widths = _fit(lengths, np.full(len(lengths), width))
-    return _rows_of(row_of, len(widths))
+    filled = _fill(lengths, batch_rows, width, count=1)
+    even = _fill(lengths, batch_rows, width, count=len(filled))
+    return even if len(even) == len(filled) else filled
+
+
+def _fill(lengths: Indices, batch_rows: int, width: int, *, count: int) -> list[Rows]:
+    """Close a batch when it holds its share of what is left, for `count` batches, or when too many fitted nowhere."""
+    batches: list[Rows] = []
+    coming, left = deque(enumerate(lengths.tolist())), int(lengths.sum())
+    while coming:
+        target = -(-left // max(1, count - len(batches)))
+        rows: list[list[int]] = [[] for _ in range(batch_rows)]
+        free = [(width, row) for row in range(batch_rows)]
+        waiting: list[tuple[int, int]] = []
+        held = 0
+        while coming and held < target and len(waiting) < _WAITING:
+            example, length = coming.popleft()
+            at = bisect_left(free, (length, -1))  # the fullest row that still holds it
+            if at == len(free):
+                waiting.append((example, length))
+                continue
+            space, row = free.pop(at)
+            insort(free, (space - length, row))
+            rows[row].append(example)
+            held += length
+        coming.extendleft(reversed(waiting))
+        left -= held
+        used = [row for row in rows if row]
+        batches.append(Rows(np.array([e for row in used for e in row]), _offsets(np.array([len(row) for row in used]))))
+    return batches
 
 
 def parts(lengths: Indices, *, max_width: int, part_tokens: int) -> list[Rows]:
@@ -117,7 +149,7 @@ def _rows_of(row_of: Indices, count: int) -> Rows:
 
 
 class Plan:
-    """The batches of one quest, each computed when asked for."""
+    """The batches of one quest, those of a pass computed when the first of them is asked for."""
 
     def __init__(
         self,
@@ -136,15 +168,12 @@ class Plan:
         self._packing = packing
         self._width = max_length
         self._batch_rows = batch_rows
-        rows = len(best_fit(lengths, max_length)) if packing else len(lengths)
-        self._batches_per_epoch = -(-rows // self._batch_rows)
-        batches = int(np.ceil(self._batches_per_epoch * epochs))
         self._accumulation = accumulation
-        self.steps = -(-batches // accumulation)
-        self.batches = batches
-        if 0 < max_steps < self.steps:
-            self.steps, self.batches = max_steps, max_steps * accumulation
-        self._epoch: tuple[int, Rows] | None = None
+        self._pass: tuple[int, list[Rows]] | None = None
+        most = max_steps * accumulation if max_steps > 0 else sys.maxsize
+        self._ends = self._counted(epochs, most)
+        self.batches = min(self._ends[-1], most)
+        self.steps = -(-self.batches // accumulation)
 
     def first_batch(self, step: int) -> int:
         """The batch that begins an optimizer step of the quest."""
@@ -152,30 +181,39 @@ class Plan:
 
     def batch(self, index: int) -> Rows:
         """The examples of a batch, by row."""
-        epoch, within = divmod(index, self._batches_per_epoch)
-        rows = self._rows(epoch)
-        # Batches of an epoch differ by one row at most: a last batch of three examples would be a noisy step.
-        bounds = np.arange(self._batches_per_epoch + 1) * len(rows) // self._batches_per_epoch
-        if not self._packing:  # rows lie sorted by length; the batches are shuffled instead
-            within = int(self._random(epoch, "batches").permutation(self._batches_per_epoch)[within])
-        return rows.take(np.arange(bounds[within], bounds[within + 1]))
+        epoch = bisect_right(self._ends, index)
+        within = index - (self._ends[epoch - 1] if epoch else 0)
+        return self._batches(epoch)[within]
 
-    def _rows(self, epoch: int) -> Rows:
-        if self._epoch is None or self._epoch[0] != epoch:
-            self._epoch = (epoch, self._packed(epoch) if self._packing else self._grouped(epoch))
-        return self._epoch[1]
+    def _counted(self, epochs: float, most: int) -> list[int]:
+        """The batches until the end of each pass, up to `most`; the last pass may be a part of one."""
+        ends, before = [], 0
+        for epoch in range(int(np.ceil(epochs))):
+            before += int(np.ceil(len(self._batches(epoch)) * min(1.0, epochs - epoch)))
+            ends.append(before)
+            if before >= most:
+                break
+        return ends
 
-    def _packed(self, epoch: int) -> Rows:
+    def _batches(self, epoch: int) -> list[Rows]:
+        if self._pass is None or self._pass[0] != epoch:
+            self._pass = (epoch, self._packed(epoch) if self._packing else self._grouped(epoch))
+        return self._pass[1]
+
+    def _packed(self, epoch: int) -> list[Rows]:
         order = self._random(epoch, "examples").permutation(len(self._lengths))
-        rows = best_fit(self._lengths[order], self._width)
-        named = Rows(order[rows.members], rows.starts)
-        return named.take(self._random(epoch, "rows").permutation(len(rows)))
+        batches = mixed_batches(self._lengths[order], batch_rows=self._batch_rows, width=self._width)
+        return [Rows(order[batch.members], batch.starts) for batch in batches]
 
-    def _grouped(self, epoch: int) -> Rows:
+    def _grouped(self, epoch: int) -> list[Rows]:
+        """Examples of like length share a batch, and the batches are shuffled."""
         order = self._random(epoch, "examples").permutation(len(self._lengths))
         group = np.arange(len(order)) // (_MEGABATCH * self._batch_rows)
         members = order[np.lexsort((-self._lengths[order], group))]
-        return Rows(members, np.arange(len(members) + 1, dtype=np.int64))
+        # Batches differ by one example at most: a last batch of three would be a noisy step.
+        alike = np.array_split(members, -(-len(members) // self._batch_rows))
+        shuffled = self._random(epoch, "batches").permutation(len(alike))
+        return [Rows(alike[i], np.arange(len(alike[i]) + 1, dtype=np.int64)) for i in shuffled]
 
     def _random(self, epoch: int, what: str) -> np.random.Generator:
         return np.random.default_rng(number(self._seed, "epoch", epoch, what))

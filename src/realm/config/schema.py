@@ -195,7 +195,7 @@ class CurriculumSettings(Settings):
     """Training-side minus held-out accuracy from which practice widens."""
     training_problems: int = Field(50, ge=0)
     """Fresh training-side problems asked beside the frontier's examination, for the memorisation gap."""
-    level_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.35, 0.4, 0.25), min_length=1)
+    level_weights: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.35, 0.4, 0.25, 0.08), min_length=1)
     """Weights in practice of the frontier and of the levels above it; the last one also stands for all further up."""
     below_weight: float = Field(0.1, ge=0)
     """Weight of the level below the frontier, beside those."""
@@ -206,10 +206,9 @@ class CurriculumSettings(Settings):
     """Mastered levels that one practice quest reviews; sampled when there are more."""
     repair_share: float = Field(0.25, ge=0, lt=1)
     """Share of practice that goes to regressing levels while there are any."""
-    primitive_share: float = Field(0.4, ge=0, le=1)
-    """Share of a level's practice problems that is picked for its weak primitives."""
-    weak_primitives: int = Field(3, ge=0)
-    """Weak primitives that are picked for at once."""
+    error_floor: float = Field(0.1, gt=0)
+    """Within a level and kind, a practice problem weighs this much plus the error rate of the primitive in it that
+    fails most. The larger, the less weakness counts."""
 
 
 class PassiveSettings(Settings):

@@ -14,6 +14,8 @@ from realm.guild.strain import Advice
 Cell = tuple[str, int]
 """A skill and one of its levels."""
 _NOTHING = 1e-12
+_NAMED = 3
+"""Failing primitives that the reason names."""
 WIDER_BY, WIDER_WEIGHT = 1, 1.5
 """Levels that a wide memorisation gap adds above, and how much more all of those weigh."""
 
@@ -30,8 +32,8 @@ class SkillView:
     """Of the strain meter."""
     gap: float | None = None
     """Memorisation gap of the frontier's newest examination."""
-    weak: tuple[str, ...] = ()
-    """Weak primitives, weakest first."""
+    errors: Mapping[str, float] = field(default_factory=dict)
+    """Primitive -> share of its problems that were answered wrong, of late."""
     priority: float = 1.0
     """Weight among the skills."""
 
@@ -55,10 +57,10 @@ class Mix:
 
     shares: Mapping[Cell, float]
     reason: str
-    weak: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Skill -> primitives of which practice takes more."""
-    primitive_share: float = 0.0
-    """Share of each cell's problems that is picked for them."""
+    errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Skill -> primitive -> error rate: the more a primitive fails, the more of it practice takes."""
+    error_floor: float = 1.0
+    """Added to the error rate, it is the weight of a problem among those of its cell and kind."""
     kind_weights: Mapping[str, float] = field(default_factory=dict)
     """Kind of problem -> how many times as often as in the level's own mix; 1 for those not named."""
 
@@ -87,8 +89,8 @@ def plan(view: View, settings: CurriculumSettings, seed: str) -> Mix:
         cells, why = _skill_shares(skill, view.review_share, settings, seed)
         shares |= {(skill.skill, level): share * weight for level, share in sorted(cells.items())}
         reasons.append(f"{skill.skill} ({weight:.0%}): {why}" if len(active) > 1 else f"{skill.skill}: {why}")
-    weak = {s.skill: s.weak[: settings.weak_primitives] for s in active if s.weak and settings.weak_primitives}
-    return Mix(shares, " ".join(reasons), weak, settings.primitive_share if weak else 0.0, settings.kind_weights)
+    errors = {s.skill: s.errors for s in active if s.errors}
+    return Mix(shares, " ".join(reasons), errors, settings.error_floor, settings.kind_weights)
 
 
 def _skill_shares(
@@ -107,9 +109,10 @@ def _skill_shares(
         why.append(f"{_levels(regressing)} regressed and gets {to_repair:.0%} for repair.")
     if review:
         why.append(f"{to_review:.0%} reviews {_levels(review)}.")
-    if view.weak and settings.weak_primitives:
-        names = ", ".join(view.weak[: settings.weak_primitives])
-        why.append(f"{settings.primitive_share:.0%} of each level is picked for weak primitives ({names}).")
+    weakest = sorted(view.errors, key=lambda name: (-view.errors[name], name))[:_NAMED]
+    if weakest:
+        failing = ", ".join(f"{name} {view.errors[name]:.0%} wrong" for name in weakest)
+        why.append(f"Problems come the more often, the more their primitives fail ({failing}).")
     shares = _pool(
         [
             (to_repair, dict.fromkeys(regressing, 1.0)),

@@ -35,6 +35,7 @@ from realm.guild.tables import (
     as_examination,
     as_row,
     campaign_table,
+    error_rates,
     examination_table,
     level_tokens_table,
     level_transition_table,
@@ -363,7 +364,7 @@ class GuildLedger:
             advice=advice,
             priority=priority,
             gap=newest[0].gap if newest else None,
-            weak=tuple(p.name for p in self.weakest(key, skill)),
+            errors=error_rates(self.primitives(key, skill, state.frontier) or self.primitives(key, skill)),
         )
 
     def record_practice(

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from heapq import nlargest
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -19,8 +22,8 @@ from realm.guild.passives.guard import is_canary
 from realm.guild.skill import Problem
 
 Key = TypeVar("Key", bound=Hashable)
-POOL = 4
-"""Problems drawn for each one that is picked for a weak primitive."""
+POOL = 2
+"""Problems drawn for each one that is kept, where what fails is preferred."""
 
 
 def write(mix: Mix, engine: SkillEngine, path: Path, count: int, seed: str, *, priority: str = "low") -> Path:
@@ -39,9 +42,7 @@ def draw(mix: Mix, engine: SkillEngine, count: int, seed: str) -> list[Problem]:
     """The problems of a practice quest in their order. A skill that makes a canary is not trained on it."""
     problems: list[Problem] = []
     for (skill, level), cell_count in allocate(mix.shares, count).items():
-        picked = _picked(mix, engine, skill, level, cell_count, seed)
-        problems += picked
-        problems += _batch(mix, engine, skill, level, cell_count - len(picked), seed)
+        problems += _batch(mix, engine, skill, level, cell_count, seed)
     Random(f"{seed}/order").shuffle(problems)
     return [problem for problem in problems if not is_canary(problem.prompt)]
 
@@ -55,28 +56,45 @@ def allocate(shares: Mapping[Key, float], count: int) -> dict[Key, int]:
     return counts
 
 
-def _picked(mix: Mix, engine: SkillEngine, skill: str, level: int, count: int, seed: str) -> list[Problem]:
-    """Problems that exercise a weak primitive, as many as their share asks for and a pool of them holds."""
-    weak = set(mix.weak.get(skill, ()))
-    wanted = round(mix.primitive_share * count) if weak else 0
-    pool = _batch(mix, engine, skill, level, wanted * POOL, f"{seed}/weak")
-    Random(f"{seed}/weak/order").shuffle(pool)
-    return [problem for problem in pool if weak.intersection(problem.primitives)][:wanted]
-
-
 def _batch(mix: Mix, engine: SkillEngine, skill: str, level: int, count: int, seed: str) -> list[Problem]:
     """Training-side problems of a level, its kinds in the shares of the level's own mix times their weights."""
     maker = engine.get(skill)
     weights = {kind: share * mix.kind_weights.get(kind, 1.0) for kind, share in maker.mix(level).items()}
+    if sum(weights.values()) == 0:
+        return _preferred(mix, skill, count, seed, lambda n: engine.generate_batch(skill, level, n, seed))
     whole = sum(weights.values())
-    if whole == 0:
-        return engine.generate_batch(skill, level, count, seed)
     counts = allocate({kind: weight / whole for kind, weight in weights.items()}, count)
+
+    def of_kind(kind: str, n: int) -> list[Problem]:
+        return [maker.generate(level, f"{skill}/{level}/{seed}/{kind}/{place}", kind=kind) for place in range(n)]
+
     return [
-        maker.generate(level, f"{skill}/{level}/{seed}/{kind}/{place}", kind=kind)
+        problem
         for kind, kind_count in counts.items()
-        for place in range(kind_count)
+        for problem in _preferred(mix, skill, kind_count, f"{seed}/{level}/{kind}", partial(of_kind, kind))
     ]
+
+
+def _preferred(mix: Mix, skill: str, count: int, seed: str, generate: Callable[[int], list[Problem]]) -> list[Problem]:
+    """`count` problems out of a pool of more, each as likely as its weight says.
+
+    Weighted sampling without replacement (Efraimidis and Spirakis, 2006): the largest of random^(1/weight) stay.
+    """
+    errors = mix.errors.get(skill)
+    if not errors:
+        return generate(count)
+    random = Random(f"{seed}/preferred").random
+    pool = [(random() ** (1 / weight(problem, errors, mix.error_floor)), problem) for problem in generate(POOL * count)]
+    return [problem for _, problem in nlargest(count, pool, key=itemgetter(0))]
+
+
+def weight(problem: Problem, errors: Mapping[str, float], floor: float) -> float:
+    """How much practice wants a problem: the error rate of the primitive in it that fails most, and a floor above 0.
+
+    A primitive that was never asked counts as the worst of those known, so that it is not starved.
+    """
+    worst = max(errors.values())
+    return floor + max((errors.get(name, worst) for name in problem.primitives), default=0.0)
 
 
 def _row(problem: Problem) -> str:
@@ -108,9 +126,9 @@ def _sidecar(mix: Mix, rows: int, seed: str, priority: str) -> dict[str, Any]:
             "rows": rows,
             "seed": seed,
             "mix": mix.as_json(),
-            "primitive_share": mix.primitive_share,
             "kind_weights": dict(mix.kind_weights),
-            "weak_primitives": {name: list(weak) for name, weak in mix.weak.items()},
+            "errors": {name: dict(errors) for name, errors in mix.errors.items()},
+            "error_floor": mix.error_floor,
         },
     }
 

@@ -155,6 +155,19 @@ class PrimitiveAccuracy:
         return wilson(self.correct, self.n)
 
 
+_SHRINK = 3
+"""Problems of the pooled error rate that each primitive's own is mixed with, so that a handful does not shout."""
+
+
+def error_rates(found: Sequence[PrimitiveAccuracy]) -> dict[str, float]:
+    """Primitive -> share answered wrong, drawn towards that of all primitives pooled where few were asked."""
+    asked = sum(p.n for p in found)
+    if not asked:
+        return {}
+    pooled = 1 - sum(p.correct for p in found) / asked
+    return {p.name: (p.n - p.correct + _SHRINK * pooled) / (p.n + _SHRINK) for p in found}
+
+
 @dataclass(frozen=True, slots=True)
 class Practice:
     """A practice quest as it was planned."""
