@@ -73,7 +73,7 @@ def test_a_day_asks_the_canaries_at_each_checkpoint_and_trains_on_none(nursery: 
     leak = problems("arithmetic")[0]
     lines = quest_lines("plain", 40) + f'{{"prompt": "{leak.prompt}", "completion": "{leak.answer}"}}\n' * 2
     (home.inbox / "plain.jsonl").write_text(lines)
-    assert nursery.live(home) == 0
+    assert nursery.live(home.root) == 0
     realm = open_workspace(home)
     try:
         history = CanaryLedger(realm.db, realm.events, realm.settings.passives).history(realm.key, CORE)
