@@ -71,7 +71,7 @@ def test_broken_weights_raise_the_alarm_and_sound_ones_do_not(db: Database) -> N
 
 def test_a_day_asks_the_canaries_at_each_checkpoint_and_trains_on_none(nursery: Nursery, home: Workspace) -> None:
     leak = problems("arithmetic")[0]
-    lines = quest_lines("plain", 40) + f'{{"prompt": "{leak.prompt}", "completion": "{leak.answer}"}}\n' * 2
+    lines = quest_lines("plain", 300) + f'{{"prompt": "{leak.prompt}", "completion": "{leak.answer}"}}\n' * 2
     (home.inbox / "plain.jsonl").write_text(lines)
     assert nursery.live(home.root) == 0
     realm = open_workspace(home)
