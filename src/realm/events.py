@@ -258,6 +258,32 @@ class LevelLost(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CanariesDrifted(Fact):
+    """A set of canaries fell `points` percentage points below its best checkpoint; told when that begins or changes."""
+
+    module: str  # a canary module, or "core": the core modules together
+    severity: str  # "warning" or "critical"
+    step: int
+    n: int
+    correct: int
+    best_step: int
+    best_correct: int
+    points: float
+    lost: int  # right at the best checkpoint, wrong now
+    gained: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanariesRecovered(Fact):
+    """A set of canaries that had drifted is back within bounds."""
+
+    module: str
+    step: int
+    n: int
+    correct: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceStarted(Fact):
     """A process of the realm answers its health check."""
 

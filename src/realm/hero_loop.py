@@ -38,10 +38,13 @@ from realm.events import (
 from realm.guild import curriculum, examiner, strategies
 from realm.guild.ledger import GuildLedger
 from realm.guild.own_practice import OwnPractice, Standing
+from realm.guild.passives.canaries import Canaries
+from realm.guild.passives.guard import holds_canary, without_canaries
 from realm.guild.progression import Examination, pooled
 from realm.guild.roster import Roster
 from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
+from realm.heroes.weights import HATCHLING
 from realm.quests.checks import validate
 from realm.quests.inbox import Inbox, deliver
 from realm.quests.past import real_rows
@@ -80,6 +83,7 @@ class HeroLoop:
         self.skills = self.roster.engine
         self.guild = GuildLedger(db, events, settings.curriculum, engine=self.skills)
         self.own_practice = OwnPractice(self.key, self.guild, self.skills, events, workspace, settings)
+        self.canaries = Canaries(db, events, settings.passives)
         self.metrics = Metrics(db)
         self.heart = Heartbeat(workspace.logs / "hero.beat")
         self.stopping = threading.Event()
@@ -140,6 +144,8 @@ class HeroLoop:
             self.take_stock(self.newest)
         elif self.newest:
             self.be_examined(self.newest)
+        elif self.profile.base_model != HATCHLING:  # what it can do before it is trained may be forgotten
+            self.canaries.watch(self.key, 0, self.engine.answer, self.template_hash, self.heart.beat)
 
     def stand(self) -> None:
         """Load the newest trustworthy checkpoint; forget what came after it."""
@@ -147,6 +153,7 @@ class HeroLoop:
         self.newest = self.keeper.newest_good(self.key)
         progress = self.keeper.progress(self.newest) if self.newest else Progress()
         self.guild.rewind(self.key, progress.step)
+        self.canaries.ledger.rewind(self.key, progress.step)
         self.metrics.truncate(self.key, progress.step)
         self.told_tokens = progress.tokens
         self.strains = self.restore_strain(self.newest)
@@ -168,6 +175,7 @@ class HeroLoop:
             settings=self.settings.quests,
             max_length=self.hyperparameters.max_length,
             template=self.profile.prompt_template,
+            refused=holds_canary,
         )
 
         def check(path: Path, /, *, name: str) -> Report:
@@ -274,7 +282,7 @@ class HeroLoop:
 
     def rows(self, quest: Quest) -> Iterator[Row]:
         """The quest's rows. All are read and rendered before the first step: of a big file that takes minutes."""
-        for number, row in enumerate(self.queue.rows(quest)):
+        for number, row in enumerate(without_canaries(self.queue.rows(quest))):
             if number % BEAT_ROWS == 0:
                 self.heart.beat()
             yield row
@@ -329,6 +337,7 @@ class HeroLoop:
     # -- examinations ------------------------------------------------------------------------------------------
     def be_examined(self, checkpoint: CheckpointRecord) -> None:
         """Held-out problems at a sealed checkpoint: the only road to a level and to the champion's place."""
+        self.canaries.watch(self.key, checkpoint.step, self.engine.answer, self.template_hash, self.heart.beat)
         aims = self.aims(checkpoint.step, self.roster.usable())
         self.guild.record(self.sit(aims, checkpoint.step, checkpoint.metrics.get("val_loss")))
         self.take_stock(checkpoint)

@@ -91,7 +91,10 @@ def test_the_catalogue_has_its_tracks_and_families() -> None:
         "word": 7,
     }
     members = {f"{family}/{member}" for family, names in FAMILIES.items() for member in names}
-    assert all(primitive.family in members and primitive.about.endswith(".") for primitive in CATALOGUE.values())
+    assert all(
+        f"{primitive.family}/{primitive.member}" in members and primitive.about.endswith(".")
+        for primitive in CATALOGUE.values()
+    )
 
 
 def specs() -> list[SkillSpec]:

@@ -28,6 +28,9 @@ exam_problems = 12
 training_problems = 6
 exam_max_new_tokens = 24
 
+[passives]
+max_new_tokens = 4
+
 [training]
 per_device_train_batch_size = 4
 max_length = 128

@@ -1,6 +1,7 @@
 """What the page says about skills."""
 
 from realm.guild import titles
+from realm.guild.evidence import Evidence
 from realm.guild.progression import SkillState
 from realm.guild.tables import Transition
 from realm.tavern.skill_view import SkillReader, chart_levels, mastered_at, mix_role, rung_state
@@ -27,7 +28,7 @@ def test_the_chart_holds_the_levels_nearest_to_the_frontier() -> None:
 
 
 def test_a_skill_as_told(told: Demo) -> None:
-    reader = SkillReader(told.guild, told.key, told.settings, titles.load())
+    reader = SkillReader(told.guild, told.key, told.settings, titles.load(), Evidence(told.db))
     skill = reader.skills(told.guild.bests(told.key))[0]
     assert skill.title == "Practitioner of Binary arithmetic"
     assert skill.best_level >= skill.level
@@ -35,6 +36,7 @@ def test_a_skill_as_told(told: Demo) -> None:
     assert len(skill.rungs) == skill.levels == 30
     assert skill.exam is not None and skill.exam.low <= skill.exam.accuracy <= skill.exam.high
     assert [p.accuracy for p in skill.weakest] == sorted(p.accuracy for p in skill.primitives)[:3]
+    assert all(p.about and len(p.history) > 3 and all(0 <= a <= 1 for a in p.history) for p in skill.primitives)
     assert skill.practice is not None
     assert abs(sum(p.share for p in skill.practice.parts) - 1) < 1e-6
     lines = reader.history()["skills"]["bin"]

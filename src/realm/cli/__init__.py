@@ -39,6 +39,9 @@ COMMANDS = {
     "train": Entry("realm.cli.train", "train", "Train one preset, on its dataset or on a file, then exit."),
     "eval": Entry("realm.cli.guild", "evaluate", "Examine the hero on held-out problems now."),
     "skill": Entry("realm.cli.guild", "skill_app", "Skills: list, sample, test, schema, check."),
+    "guild": Entry(
+        "realm.cli.primitives", "app", "What the hero can do and what it forgets: primitives, transfer, passives."
+    ),
     "hero": Entry("realm.cli.guild", "hero_app", "Heroes: list."),
     "vault": Entry("realm.cli.vault", "app", "Checkpoints: ls, show, verify, retain."),
     "config": Entry("realm.cli.config", "app", "Settings: show, schema, set."),

@@ -9,7 +9,7 @@ import re
 from string import Formatter
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from realm.registry import entry_names, nearest
 
@@ -295,6 +295,27 @@ class GuardSettings(Settings):
     """Practice quests that `realm practice resume` lets pass unwatched."""
 
 
+class PassiveSettings(Settings):
+    """Canaries: small fixed sets of problems, never trained on, that tell when a hero forgets."""
+
+    enabled: bool = True
+    """Ask the core canaries at every checkpoint."""
+    warning_points: float = Field(15.0, gt=0, le=100)
+    """A set this many percentage points below its best checkpoint is a warning."""
+    critical_points: float = Field(30.0, gt=0, le=100)
+    """And this many are critical."""
+    least_lost: int = Field(3, ge=1)
+    """Fewer problems less than this are no drift, whatever their share."""
+    max_new_tokens: int = Field(32, ge=1)
+    """Longest answer in tokens."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> PassiveSettings:
+        if self.critical_points < self.warning_points:
+            raise ValueError("critical_points must not be below warning_points")
+        return self
+
+
 class QuestSettings(Settings):
     """How quest files are taken and checked."""
 
@@ -530,6 +551,8 @@ class RealmSettings(Settings):
     """Practice and mastery."""
     guards: GuardSettings = GuardSettings()
     """Guards of generated practice."""
+    passives: PassiveSettings = PassiveSettings()
+    """Canaries."""
     quests: QuestSettings = QuestSettings()
     """Quest files."""
     retention: RetentionSettings = RetentionSettings()

@@ -19,6 +19,7 @@ from realm import __version__
 from realm.errors import SkillBroken
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
+from realm.guild.passives.guard import is_canary
 from realm.guild.skill import Problem
 
 Key = TypeVar("Key", bound=Hashable)
@@ -55,12 +56,12 @@ def write(
 
 
 def draw(mix: Mix, engine: SkillEngine, count: int, seed: str) -> list[Problem]:
-    """The problems of a practice quest in their order."""
+    """The problems of a practice quest in their order. A skill that makes a canary is not trained on it."""
     problems: list[Problem] = []
     for (skill, level), cell_count in allocate(mix.shares, count).items():
         problems += _batch(mix, engine, skill, level, cell_count, seed)
     Random(f"{seed}/order").shuffle(problems)
-    return problems
+    return [problem for problem in problems if not is_canary(problem.prompt)]
 
 
 def allocate(shares: Mapping[Key, float], count: int) -> dict[Key, int]:

@@ -55,14 +55,16 @@ def validate(
     max_length: int | None = None,
     template: str | None = None,
     name: str | None = None,
+    refused: Callable[[Row], bool] | None = None,
 ) -> Report:
     """Read a file to its end and say what it is worth. Never raises for what the file holds.
 
     `render` and `decode` are the hero's tokenizer (none: no tokens are counted), `max_length` its longest row in
     tokens, `template` its prompt_template, `name` the file's name as its owner knows it.
+    `refused` tells rows that are never trained on: they are counted.
     """
     settings = settings or QuestSettings()
-    survey = _Survey(level, _Tokens(render, decode, max_length, settings.sample_rows))
+    survey = _Survey(level, _Tokens(render, decode, max_length, settings.sample_rows), refused)
     began = time.monotonic()
     name = shown_name(name or path.name)
     try:
@@ -92,8 +94,10 @@ def _whole_file(path: Path) -> tuple[str, str, int]:
 class _Survey:
     """Counts over the lines of one file."""
 
-    def __init__(self, level: Level, tokens: _Tokens) -> None:
+    def __init__(self, level: Level, tokens: _Tokens, refused: Callable[[Row], bool] | None) -> None:
         self._level = level
+        self._refuses = refused
+        self._refused = 0
         self._tokens = tokens
         self._lines = self._examples = self._duplicates = self._mojibake = 0
         self._causes: Counter[str] = Counter()
@@ -130,6 +134,8 @@ class _Survey:
                 "may be set aside.",
                 "Mend the lines named below, or raise quests.bad_row_fraction.",
             )
+        if self._refused == self._examples:
+            return "Every row holds a canary's question, and those are never trained on.", "Take out those questions."
         return self._tokens.verdict()
 
     def report(self, name: str, size_bytes: int, reason: str, fix: str, seconds: float) -> Report:
@@ -167,6 +173,7 @@ class _Survey:
 
     def _add_row(self, row: Row, fields: Any) -> None:
         self._examples += 1
+        self._refused += bool(self._refuses and self._refuses(row))
         if len(self._ignored) < 20 and self.shape is not None and (ignored := self.shape.ignored(fields)):
             self._ignored |= dict.fromkeys(map(shown_name, sorted(ignored)))
         if self._level == "quick" or (self.shape is not None and not self.shape.trainable):
@@ -193,6 +200,8 @@ class _Survey:
             notes.append(f"these fields are not trained on: {', '.join(self._ignored)}.")
         if self._unremembered:
             notes.append(f"duplicates are looked for among the first {DIGESTS:,} different rows only.")
+        if self._refused:
+            notes.append(f"{self._refused:,} rows hold a canary's question; they are left out of training.")
         return notes + self._tokens.notes()
 
 

@@ -25,6 +25,8 @@ PLAIN: dict[str, str] = {
     "examination_taken": "Examination {skill} level {level}: {correct}/{n} correct ({accuracy:pct}).",
     "level_gained": "{skill} level {level} mastered at step {step}.",
     "level_lost": "{skill} level {level} no longer mastered.",
+    "canaries_drifted": "Canaries {module}: {correct}/{n}, {points} points below step {best_step} ({severity}).",
+    "canaries_recovered": "Canaries {module} recovered: {correct}/{n} correct.",
     "service_started": "Service {service} started (pid {pid}).",
     "service_crashed": "Service {service} exited with {exit_code}; restart in {wait_seconds} s.",
     "service_gave_up": "Service {service} crashed {restarts} times and is left alone. {hint}",
@@ -34,17 +36,17 @@ PLAIN: dict[str, str] = {
     "alert_raised": "Alert: {what}",
 }
 
-GOOD = frozenset({"level_gained", "champion_changed", "quest_completed", "blocker_cleared"})
+GOOD = frozenset({"level_gained", "canaries_recovered", "champion_changed", "quest_completed", "blocker_cleared"})
 BAD = frozenset({
-    "quest_rejected", "quest_failed", "run_failed", "checkpoint_quarantined", "level_lost", "service_crashed",
-    "service_gave_up", "blocker_raised", "alert_raised",
+    "quest_rejected", "quest_failed", "run_failed", "checkpoint_quarantined", "level_lost", "canaries_drifted",
+    "service_crashed", "service_gave_up", "blocker_raised", "alert_raised",
 })  # fmt: skip
 QUIET = frozenset({"checkpoint_dropped", "service_started", "service_stopped", "quest_received", "quest_queued"})
 
 ICONS: dict[str, str] = {
     "quest": "scroll", "practice": "loop", "run": "swords", "checkpoint": "chest", "champion": "crown",
     "examination": "target", "level": "star", "service": "gear", "blocker": "gate", "alert": "alert",
-    "campaign": "flag",
+    "campaign": "flag", "canaries": "alert",
 }  # fmt: skip
 
 

@@ -122,6 +122,29 @@ class Primitive:
     accuracy: float
     low: float
     high: float
+    history: Sequence[float] = ()
+    """Rolling accuracy at the checkpoints, oldest first."""
+    about: str = ""
+    """What it is, and its family."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """One set of canaries at the checkpoint that was asked last, beside the best before it."""
+
+    module: str
+    kind: str
+    """core, extended, or together: the core modules as one set."""
+    step: int
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    best_step: int
+    best_accuracy: float
+    severity: str
+    """Empty, warning or critical."""
+    history: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from typing import Any
 
 from realm.config.schema import RealmSettings
 from realm.guild.engine import SkillEngine
+from realm.guild.evidence import Evidence
 from realm.guild.ledger import GuildLedger
+from realm.guild.primitives import CATALOGUE, rolling
 from realm.guild.progression import Examination, SkillState
 from realm.guild.tables import Bests, Transition
 from realm.guild.tables import Practice as PracticeRow
@@ -16,6 +18,8 @@ from realm.records import CampaignKey
 from realm.tavern.shown import Exam, MixPart, Practice, Primitive, Rung, Skill
 
 SHOWN_WEAKEST = 3
+SHOWN_CHECKPOINTS = 60
+"""Checkpoints that the small line beside a primitive reaches back."""
 CHART_LEVELS = 7
 """Lines that one chart can hold and still be read."""
 
@@ -23,8 +27,16 @@ CHART_LEVELS = 7
 class SkillReader:
     """Reads the skills in focus of one campaign."""
 
-    def __init__(self, ledger: GuildLedger, key: CampaignKey, settings: RealmSettings, titles: Sequence[Title]) -> None:
+    def __init__(
+        self,
+        ledger: GuildLedger,
+        key: CampaignKey,
+        settings: RealmSettings,
+        titles: Sequence[Title],
+        evidence: Evidence,
+    ) -> None:
         self._ledger = ledger
+        self._evidence = evidence
         self._titles = titles
         self._key = key
         self._wide_gap = settings.curriculum.wide_gap
@@ -59,8 +71,7 @@ class SkillReader:
         newest = {level: taken[-1] for level, taken in self._ledger.history(self._key, name).items()}
         levels, rule = len(spec.levels), self._ledger.rules.of(name)
         frontier = min(state.frontier, levels)
-        primitives = [Primitive(p.name.replace("_", " "), p.n, p.accuracy, *p.interval)
-                      for p in self._ledger.primitives(self._key, name)]  # fmt: skip
+        primitives = self._primitives(name)
         return Skill(
             id=name, name=spec.name, title=skill_title(self._titles, spec.name, state.level),
             about=spec.description, level=state.level, best_level=best_level, levels=levels, frontier=frontier,
@@ -73,6 +84,15 @@ class SkillReader:
             practice=self._practice(name, practices),
         )  # fmt: skip
 
+    def _primitives(self, skill: str) -> list[Primitive]:
+        """The skill's primitives over the newest examinations, with how they went before."""
+        series = rolling.series(self._evidence.examinations(self._key, skill, checkpoints=SHOWN_CHECKPOINTS))
+        return [
+            Primitive(p.name.replace("_", " "), p.n, p.accuracy, *p.interval,
+                      [share.accuracy for _, share in series.get(p.name, [])], about(p.name))
+            for p in self._ledger.primitives(self._key, skill)
+        ]  # fmt: skip
+
     def _practice(self, name: str, practices: Sequence[PracticeRow]) -> Practice | None:
         if not practices:
             return None
@@ -80,6 +100,12 @@ class SkillReader:
         mastered = mastered_at(self._ledger.transitions(self._key, name), newest.step)
         parts = [MixPart(skill, level, share, mix_role(level, mastered)) for skill, level, share in _cells(newest.mix)]
         return Practice(newest.reason, newest.rows, newest.time, parts)
+
+
+def about(primitive: str) -> str:
+    """What a primitive is, in a sentence, and the family that it belongs to."""
+    found = CATALOGUE.get(primitive)
+    return f"{found.about} ({found.family}: {found.member})" if found else ""
 
 
 def exam(examination: Examination) -> Exam:

@@ -13,12 +13,15 @@ from realm.config.schema import RealmSettings
 from realm.db import Database
 from realm.events import KINDS, BlockerCleared, BlockerRaised, Events, Recorded, ServiceGaveUp, ServiceStarted
 from realm.guild import titles
+from realm.guild.evidence import Evidence
 from realm.guild.ledger import GuildLedger
+from realm.guild.passives.ledger import CanaryLedger
 from realm.guild.strain import Advice
 from realm.guild.tables import Bests
 from realm.quests.queue import QuestQueue
 from realm.records import CampaignKey, StepMetrics
 from realm.tavern import hero_view, machine_view, quest_view
+from realm.tavern.canary_view import CanaryReader
 from realm.tavern.lore import Skin
 from realm.tavern.pages import count, percent
 from realm.tavern.sentences import icon, tone
@@ -56,7 +59,8 @@ class View:
         self._checkpoints = CheckpointLedger(db, events)
         self._guild = GuildLedger(db, events, settings.curriculum)
         self._titles = titles.load()
-        self._skills = SkillReader(self._guild, self.key, settings, self._titles)
+        self._skills = SkillReader(self._guild, self.key, settings, self._titles, Evidence(db))
+        self._canaries = CanaryReader(CanaryLedger(db, events, settings.passives), self.key)
         self._machine = MachineMeter(workspace.root, nvml=driver())
         self._lock = threading.Lock()
         self._stamp: object = None
@@ -102,7 +106,7 @@ class View:
                 limit = self._settings.quests.max_upload_bytes
                 values |= {"board": quest_view.board(self.queue), "max_upload_bytes": limit}
             else:
-                values["skills"] = self._skill_list()
+                values |= {"skills": self._skill_list(), "canaries": self._canaries.read()}
             return values
 
     def report(self, quest_id: str) -> Preview:
