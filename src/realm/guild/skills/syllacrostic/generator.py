@@ -96,12 +96,12 @@ class Generator:
         n = _between(rng, row.herrings)
         herrings = self._herrings(rng, row, tiles, n)
         bank = tiles + herrings
-        if len(herrings) < n or not well_spelled(words, bank):
+        if len(herrings) < n or not well_spelled(words, bank, n):
             return None
         others = buildable(self._lexicon, bank)
         for attempt in range(CLUE_ATTEMPTS):
             clues = self._writer(row, side).write(rng, words, richest=attempt > 0)
-            if clues and is_unique(clues, bank, n, others):
+            if clues and is_unique(clues, bank, n, others, self._lexicon.true_of):
                 return clues, _ordered(rng, bank, row.order), n
         return None
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from realm.guild.skill import Problem, Score
 
 from .formats import FORMS, Entry, same_counts
-from .solutions import spellings
+from .solutions import spelling
 
 LONGEST = 3
 """A response may be this many times as long as the answer, and 200 characters; beyond that it is not read."""
@@ -49,7 +49,7 @@ def _compare(entries: Sequence[Entry], words: Sequence[Sequence[str]], bank: Seq
     tiles = set(bank)
     longest = max(map(len, tiles))
     for word in given:
-        if not word or not spellings(word, tiles, longest, 1):
+        if not word or not spelling(word, tiles, longest):
             return Score(0.0, False, "a word that the tiles cannot spell")
     right = sum(
         word == "".join(expected) and parts in (None, tuple(expected))

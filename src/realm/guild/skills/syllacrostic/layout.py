@@ -16,7 +16,7 @@ def prompt(
     clues: Sequence[Clue], bank: Sequence[str], herrings: int, layout: Layout, label: Label, request: str
 ) -> str:
     """The whole question."""
-    head = f"Find {len(clues)} words and spell each with syllable tiles. {_rule(herrings)}"
+    head = f"Find {len(clues)} words and spell each with syllable tiles. {_rule(herrings)} {_key(clues)}"
     names = marks(label, len(clues))
     dot = "" if label == "bullet" else "."
     lines = [f"{name}{dot} {_blanks(clue)} {clue.text}" for name, clue in zip(names, clues, strict=True)]
@@ -31,6 +31,14 @@ def _rule(herrings: int) -> str:
     if not herrings:
         return "Every tile is used once."
     return f"Every tile is used once, but {herrings} belong{'s' if herrings == 1 else ''} to no word."
+
+
+def _key(clues: Sequence[Clue]) -> str:
+    """What the blanks mean, as far as there are such."""
+    counted = [clue.counted for clue in clues]
+    if all(counted):
+        return "Each _ is one tile."
+    return "Each _ is one tile, ____ any number of them." if any(counted) else "____ is any number of tiles."
 
 
 def _blanks(clue: Clue) -> str:

@@ -1,13 +1,13 @@
-"""The words of SY with their syllables and hints, read once from the table beside this file. Knows no puzzle.
+"""The words of SY with their syllables and hints, read once from the tables beside this file. Knows no puzzle.
 
-The table is made by `tools/build_syllacrostic_lexicon.py`; LICENSES.md beside it names its sources.
+The tables are made by `tools/build_syllacrostic_lexicon.py`; LICENSES.md beside it names its sources.
 """
 
 from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,15 +15,25 @@ from pathlib import Path
 
 from .spec import Channel
 
-TABLE = Path(__file__).parent / "lexicon.tsv.gz"
+FOLDER = Path(__file__).parent
 
 COLUMNS: tuple[Channel | None, ...] = (
-    "category", "definition", "synonym", None, "hypernym", "hyponym", "antonym", "domain", "whole", "part", "similar",
+    None, "definition", "synonym", None, "hypernym", "hyponym", "antonym", "domain", "whole", "part", "similar",
     "example",
 )  # fmt: skip
-"""Of a word with clues, behind syllables, Zipf, senses, main sense and part of speech. None: names that would leak."""
+"""Of a word with clues, behind syllables, Zipf, senses, kinds, main sense and part of speech. None: no hint."""
 
-PARTS_OF_SPEECH = {"n": "noun", "v": "verb", "a": "adjective", "r": "adverb"}
+CATEGORIES = {
+    4: "act", 5: "animal", 6: "man-made object", 7: "attribute", 8: "part of the body", 9: "thought and knowledge",
+    10: "communication", 11: "event", 12: "feeling", 13: "food", 14: "group", 15: "place", 16: "motive",
+    17: "natural object", 18: "person", 19: "natural phenomenon", 20: "plant", 21: "possession", 22: "process",
+    23: "quantity", 24: "relation", 25: "shape", 26: "state", 27: "substance", 28: "time",
+    29: "verb of the body", 30: "verb of change", 31: "verb of thinking", 32: "verb of speaking",
+    33: "verb of competing", 34: "verb of eating and drinking", 35: "verb of touching", 36: "verb of making",
+    37: "verb of feeling", 38: "verb of moving", 39: "verb of perceiving", 40: "verb of having",
+    41: "verb of society", 42: "verb of being", 43: "verb of weather",
+}  # fmt: skip
+"""WordNet's lexicographer files by number, in words; those of adjectives and adverbs say nothing."""
 
 PREFIXES = (
     "anti", "auto", "counter", "dis", "extra", "fore", "hyper", "inter", "micro", "mis", "multi", "non", "over", "post",
@@ -40,20 +50,28 @@ LEAST_BESIDE_AFFIX = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Word:
-    """A word. `mask` has a bit for each of its syllables; `senses` are numbers of the asked senses it has."""
+    """A word with its syllables, as text, as numbers and as bits."""
 
+    number: int
     text: str
     syllables: tuple[str, ...]
-    zipf: float
+    ids: tuple[int, ...]
     mask: int
+    zipf: float
     senses: frozenset[int]
+    """Numbers of those asked senses that it has, the rarer ones too."""
+    kinds: frozenset[int]
+    """Numbers of WordNet's files (`noun.act`, `verb.motion`, ...) in which it has a sense."""
     repeats: bool
     """Whether a syllable stands in it twice."""
+    parts_of_speech: frozenset[str]
     sense: int = -1
     """The sense that its clues tell, -1 where it has none and is never asked for."""
+    kind: int = -1
+    """The file of that sense."""
     hints: Mapping[Channel, tuple[str, ...]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
-    """Other single words for the same sense, also those that are never hints."""
+    """Other single words for the same sense that are not in the table."""
 
     @property
     def told(self) -> bool:
@@ -62,25 +80,35 @@ class Word:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """All words, and the bit of each syllable."""
+    """All words, and the number of each syllable."""
 
     words: tuple[Word, ...]
-    bits: Mapping[str, int]
+    ids: Mapping[str, int]
     by_rarest: Mapping[str, tuple[Word, ...]]
     """Words by the syllable of theirs that the fewest words have: whoever has no such tile need not look at them."""
+    true_of: Mapping[tuple[str, str], frozenset[int]]
+    """Channel and hint: the words of which it is true in any sense. Cut definitions only where there are several."""
 
 
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
-    """The table, read at the first call."""
-    rows = [line.split("\t") for line in gzip.decompress(TABLE.read_bytes()).decode().splitlines()]
+    """The tables, read at the first call."""
+    rows = _rows("lexicon.tsv.gz")
     counts = Counter(part for row in rows for part in row[0].split("-"))
-    bits = {part: 1 << i for i, part in enumerate(sorted(counts))}
-    words = tuple(_word(row, bits) for row in rows)
+    ids = {part: i for i, (part, _) in enumerate(sorted(counts.items(), key=lambda item: (-item[1], item[0])))}
+    texts = {row[0].replace("-", "") for row in rows}
+    words = tuple([_word(number, row, ids, texts) for number, row in enumerate(rows)])
     rarest: dict[str, list[Word]] = {}
     for word in words:
-        rarest.setdefault(min(word.syllables, key=lambda part: (counts[part], part)), []).append(word)
-    return Lexicon(words, bits, {part: tuple(found) for part, found in rarest.items()})
+        rarest.setdefault(max(word.syllables, key=ids.__getitem__), []).append(word)
+    true_of = {
+        (channel, hint): frozenset(map(int, found.split(","))) for channel, hint, found in _rows("true_of.tsv.gz")
+    }
+    return Lexicon(words, ids, {part: tuple(found) for part, found in rarest.items()}, true_of)
+
+
+def _rows(name: str) -> list[list[str]]:
+    return [line.split("\t") for line in gzip.decompress((FOLDER / name).read_bytes()).decode().splitlines()]
 
 
 def held_out(text: str, one_in: int) -> bool:
@@ -89,35 +117,52 @@ def held_out(text: str, one_in: int) -> bool:
     return int.from_bytes(digest) % one_in == 0
 
 
-def _word(row: list[str], bits: Mapping[str, int]) -> Word:
+def _word(number: int, row: list[str], known: Mapping[str, int], texts: Set[str]) -> Word:
     syllables = tuple(row[0].split("-"))
-    text = "".join(syllables)
+    ids = tuple([known[part] for part in syllables])
     mask = 0
-    for part in syllables:
-        mask |= bits[part]
-    senses = frozenset(int(n) for n in row[2].split(",") if n)
-    plain = (text, syllables, float(row[1]), mask, senses, len(set(syllables)) < len(syllables))
-    if len(row) == 3:
+    for i in ids:
+        mask |= 1 << i
+    text = "".join(syllables)
+    kinds = _numbers(row[3])
+    spoken = frozenset([_part_of_speech(kind) for kind in kinds])
+    repeats = len(set(syllables)) < len(syllables)
+    plain = (number, text, syllables, ids, mask, float(row[1]), _numbers(row[2]), kinds, repeats, spoken)
+    if len(row) == 4:
         return Word(*plain)
-    return Word(*plain, int(row[3]), _hints(text, row), _names(row))
+    return Word(*plain, int(row[4]), int(row[6]), _hints(text, row), _names(row, texts))
+
+
+def _part_of_speech(kind: int) -> str:
+    """That of a file: 0, 1 and 44 hold adjectives, 2 adverbs, 3 to 28 nouns, 29 to 43 verbs."""
+    if kind in (0, 1, 44):
+        return "adjective"
+    return "adverb" if kind == 2 else "noun" if kind < 29 else "verb"
+
+
+def _numbers(text: str) -> frozenset[int]:
+    return frozenset([int(n) for n in text.split(",") if n])
 
 
 def _hints(text: str, row: list[str]) -> dict[Channel, tuple[str, ...]]:
     hints: dict[Channel, tuple[str, ...]] = {
         "first_letter": (text[0],),
         "last_letter": (text[-1],),
-        "part_of_speech": (PARTS_OF_SPEECH[row[4]],),
+        "part_of_speech": (_part_of_speech(int(row[6])),),
     }
+    if category := CATEGORIES.get(int(row[6])):
+        hints["category"] = (category,)
     if affix := _affix(text):
         hints["morphology"] = (affix,)
-    for channel, values in zip(COLUMNS, row[5:], strict=True):
-        if channel and values:
+    for channel, values in zip(COLUMNS, row[6:], strict=True):
+        if channel is not None and values:
             hints[channel] = (values,) if channel in ("definition", "example") else tuple(values.split("|"))
     return hints
 
 
-def _names(row: list[str]) -> tuple[str, ...]:
-    return tuple(name for name in [*row[7].split("|"), *row[8].split("|")] if name.isalpha())
+def _names(row: list[str], texts: Set[str]) -> tuple[str, ...]:
+    names = [*row[8].split("|"), *row[9].split("|")]
+    return tuple([name for name in names if name.isalpha() and name not in texts])
 
 
 def _affix(text: str) -> str:

@@ -1,16 +1,22 @@
 """Whether a puzzle has one solution only. Knows the whole table of words, not only those with clues; no text.
 
-A puzzle is refused rather than kept with two right answers. Where the table cannot tell whether another word fits a
-weak clue (WordNet may know a rarer sense of it), it is taken to fit.
+A puzzle is refused rather than kept with two right answers. A word fits a clue when all its hints are true of the word
+in any of its senses; an example with a blank is taken to fit every word of the same part of speech.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .clues import CUT, Clue
 from .lexicon import Lexicon, Word
+from .spec import Channel
+
+Facts = Mapping[tuple[str, str], frozenset[int]]
+"""Channel and hint: numbers of the words of which it is true."""
+
+LETTERS: tuple[Channel, ...] = ("first_letter", "last_letter", "morphology")
 
 MOST_STEPS = 3_000
 """Places tried in the search for a second solution before a puzzle is given up as too rich."""
@@ -20,7 +26,7 @@ def buildable(lexicon: Lexicon, bank: Sequence[str]) -> list[Word]:
     """Words of the table whose syllables are among the tiles, each as often as it is needed."""
     mask = 0
     for part in bank:
-        mask |= lexicon.bits[part]
+        mask |= 1 << lexicon.ids[part]
     missing = ~mask
     found = []
     for part in dict.fromkeys(bank):
@@ -30,57 +36,92 @@ def buildable(lexicon: Lexicon, bank: Sequence[str]) -> list[Word]:
     return found
 
 
-def spellings(text: str, tiles: Collection[str], longest: int, most: int = 2) -> int:
-    """In how many ways the tiles, each as often as one likes, spell a text; counts no further than `most`."""
-    if not text:
-        return 1
-    ways = 0
+def spelling(text: str, tiles: Collection[str], longest: int) -> bool:
+    """Whether the tiles, each as often as one likes, spell a text; `longest` is the longest tile."""
+    return any(
+        text[:end] in tiles and (end == len(text) or spelling(text[end:], tiles, longest))
+        for end in range(1, min(longest, len(text)) + 1)
+    )
+
+
+def splits(text: str, tiles: Collection[str], longest: int) -> list[tuple[str, ...]]:
+    """All ways to lay a text with the tiles, each as often as one likes."""
+    found = []
     for end in range(1, min(longest, len(text)) + 1):
         if text[:end] in tiles:
-            ways += spellings(text[end:], tiles, longest, most)
-            if ways >= most:
-                return ways
-    return ways
+            rest = text[end:]
+            found += [(text[:end], *more) for more in splits(rest, tiles, longest)] if rest else [(text,)]
+    return found
 
 
-def well_spelled(words: Sequence[Word], bank: Sequence[str]) -> bool:
-    """Each word can be laid in one way only, and no other name for what it means can be laid at all."""
+def well_spelled(words: Sequence[Word], bank: Sequence[str], herrings: int) -> bool:
+    """Whether the words can be laid in one way only, and no name that the table does not know can be laid at all."""
     tiles = set(bank)
     longest = max(map(len, tiles))
-    for word in words:
-        if spellings(word.text, tiles, longest) != 1:
-            return False
-        if any(spellings(name, tiles, longest, 1) for name in word.names):
-            return False
-    return True
-
-
-def fits(word: Word, clue: Clue) -> bool:
-    """Whether all that a clue tells may be said of a word."""
-    if clue.counted and len(word.syllables) != len(clue.word.syllables):
+    if any(spelling(name, tiles, longest) for word in words for name in word.names):
         return False
-    return all(_may_be(word, clue.word, channel, value) for channel, value in clue.hints)
+    ways = [splits(word.text, tiles, longest) for word in words]
+    left = Counter(bank)
+    for way in ways:
+        if len(way) == 1:
+            left.subtract(way[0])
+    return _layings([way for way in ways if len(way) > 1], left, herrings) == 1
 
 
-def _may_be(word: Word, meant: Word, channel: str, value: str) -> bool:
-    if channel == "definition" and value.endswith(CUT):
-        return not word.told or meant.sense in word.senses or word.hints["definition"][0].startswith(value[: -len(CUT)])
-    if channel in ("definition", "synonym", "example"):
-        return meant.sense in word.senses
-    if channel == "first_letter":
-        return word.text[0] == value
-    if channel == "last_letter":
-        return word.text[-1] == value
-    if channel == "morphology":
-        return word.text.endswith(value[1:]) if value[0] == "-" else word.text.startswith(value[:-1])
-    return True
+def _layings(ways: list[list[tuple[str, ...]]], left: Counter[str], herrings: int) -> int:
+    """In how many ways words can be laid side by side with so many tiles left over; counts no further than two."""
+    if not ways:
+        return int(left.total() == herrings)
+    found = 0
+    for way in ways[0]:
+        rest = left.copy()
+        rest.subtract(way)
+        if all(rest[part] >= 0 for part in way):
+            found += _layings(ways[1:], rest, herrings)
+        if found > 1:
+            break
+    return found
 
 
-def is_unique(clues: Sequence[Clue], bank: Sequence[str], herrings: int, others: Iterable[Word]) -> bool:
-    """Whether no other choice of words fits all clues and leaves as many tiles as there are herrings."""
-    words = [clue.word for clue in clues]
-    rivals = [word for word in others if word not in words]
-    choices = [[clue.word, *(w for w in [*rivals, *words] if w is not clue.word and fits(w, clue))] for clue in clues]
+def fits(words: list[Word], clue: Clue, facts: Facts) -> list[Word]:
+    """Those words of which all may be said that a clue tells."""
+    found = words
+    if clue.counted:
+        n = len(clue.word.syllables)
+        found = [word for word in found if len(word.syllables) == n]
+    for channel, value in clue.hints:
+        if not found:
+            break
+        found = _true(found, clue.word, channel, value, facts)
+    return found
+
+
+def _true(words: list[Word], meant: Word, channel: Channel, value: str, facts: Facts) -> list[Word]:
+    if channel == "synonym" or (channel == "definition" and not value.endswith(CUT)):
+        return [word for word in words if meant.sense in word.senses]
+    if channel == "definition":
+        alike = facts.get((channel, value[: -len(CUT)]), frozenset())
+        return [word for word in words if meant.sense in word.senses or word.number in alike]
+    if channel == "category":
+        return [word for word in words if meant.kind in word.kinds]
+    if channel in ("example", "part_of_speech"):
+        spoken = meant.hints["part_of_speech"][0]
+        return [word for word in words if spoken in word.parts_of_speech]
+    if channel in LETTERS:
+        start, end = (value, "") if channel == "first_letter" else ("", value)
+        if channel == "morphology":
+            start, end = value.strip("-") * value.endswith("-"), value.strip("-") * value.startswith("-")
+        return [word for word in words if word.text.startswith(start) and word.text.endswith(end)]
+    alike = facts[channel, value]
+    return [word for word in words if word.number in alike]
+
+
+def is_unique(clues: Sequence[Clue], bank: Sequence[str], herrings: int, others: Sequence[Word], facts: Facts) -> bool:
+    """Whether no other choice of words fits all clues and leaves as many tiles as there are herrings.
+
+    `others`: all words that the bank holds tiles for, those of the solution among them.
+    """
+    choices = [fits(list(others), clue, facts) for clue in clues]
     if all(len(choice) == 1 for choice in choices):
         return True
     return _Search(choices, Counter(bank), herrings).solutions() == 1
@@ -90,14 +131,14 @@ class _Search:
     """Counts solutions up to two; two also where it would take too long."""
 
     def __init__(self, choices: list[list[Word]], bank: Counter[str], herrings: int) -> None:
-        self._open = sorted([c for c in choices if len(c) > 1], key=len)
         self._left = bank
         self._herrings = herrings
         self._steps = 0
         self._used: list[Word] = []
-        for choice in choices:
-            if len(choice) == 1:
-                self._take(choice[0])
+        self._open = sorted(choices, key=len)
+        while self._open and len(self._open[0]) == 1:
+            self._take(self._open.pop(0)[0])
+            self._open = sorted([[w for w in choice if self._can_take(w)] for choice in self._open], key=len)
 
     def solutions(self, at: int = 0) -> int:
         if at == len(self._open):
@@ -107,7 +148,7 @@ class _Search:
             self._steps += 1
             if self._steps > MOST_STEPS:
                 return 2
-            if word not in self._used and all(self._left[part] >= n for part, n in Counter(word.syllables).items()):
+            if self._can_take(word):
                 self._take(word)
                 found += self.solutions(at + 1)
                 self._put_back()
@@ -115,9 +156,17 @@ class _Search:
                     break
         return found
 
+    def _can_take(self, word: Word) -> bool:
+        left = self._left
+        if word.repeats and any(left[part] < word.syllables.count(part) for part in word.syllables):
+            return False
+        return word not in self._used and all([left[part] for part in word.syllables])
+
     def _take(self, word: Word) -> None:
-        self._left.subtract(word.syllables)
+        for part in word.syllables:
+            self._left[part] -= 1
         self._used.append(word)
 
     def _put_back(self) -> None:
-        self._left.update(self._used.pop().syllables)
+        for part in self._used.pop().syllables:
+            self._left[part] += 1

@@ -1,4 +1,4 @@
-"""SY's description as its YAML gives it: each row a whole level, though the file says only changes. Knows no problem."""
+"""SY's description as its YAML gives it: each row whole, though the file tells only changes. Knows no problem."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class SyLevel(LevelRow):
     hints: Span
     definitions: Share
     truncated: Share
-    kept_words: int = Field(ge=2)
+    kept_words: int = Field(ge=5, le=7)
+    """The table of words knows what else begins like a definition for these lengths only."""
     order: Order
     single_blanks: Share
     layouts: tuple[Layout, ...] = Field(min_length=1)

@@ -9,8 +9,12 @@ from .lexicon import Lexicon, Word
 from .lexicon import held_out as is_held_out
 from .spec import HeldOut, SyLevel
 
-NEAR, FAR = 24, 6
+NEAR, FAR = 16, 4
 """Words looked at for one place: so many that share a tile with the others, so many at random."""
+LAST = 4
+"""Times that words are looked at for the last place, which must reach the overlap."""
+MOST_SYLLABLES = 1 << 13
+"""Room for the numbers of all syllables."""
 
 
 @dataclass(frozen=True)
@@ -41,31 +45,21 @@ def _pool(words: list[Word]) -> Pool:
     return Pool(tuple(words), by_syllable)
 
 
-def overlap(words: list[Word]) -> float:
-    """Share of the tiles whose syllable another of the words has as well."""
-    seen = twice = 0
-    for word in words:
-        twice |= seen & word.mask
-        seen |= word.mask
-    return sum((word.mask & twice).bit_count() for word in words) / sum(len(word.syllables) for word in words)
-
-
 def choose(rng: Random, row: SyLevel, sources: list[Pool]) -> list[Word] | None:
     """A word from each source in turn, all different, with the level's overlap; None where this draw led nowhere."""
     if row.overlap == 0:
         return _apart(rng, sources)
-    found = _Growing()
-    for source in sources:
-        word = min(_candidates(rng, source, found), key=lambda w: _off(found.share_with(w), row.overlap), default=None)
+    found = _Growing(row.overlap)
+    for source in sources[:-1]:
+        word = found.best(_candidates(rng, source, found))
         if word is None:
             return None
         found.add(word)
-    return found.words if found.share >= row.overlap else None
-
-
-def _off(share: float, wanted: float) -> float:
-    """How badly a share serves: too little is worse than too much, since the last word must reach what is wanted."""
-    return share - wanted if share >= wanted else 3 * (wanted - share)
+    for _ in range(LAST):
+        word = found.best(_candidates(rng, sources[-1], found))
+        if word is not None and found.share_with(word) >= row.overlap:
+            return [*found.words, word]
+    return None
 
 
 def _apart(rng: Random, sources: list[Pool]) -> list[Word] | None:
@@ -84,45 +78,55 @@ def _apart(rng: Random, sources: list[Pool]) -> list[Word] | None:
 
 
 class _Growing:
-    """Words chosen so far; counts the tiles that have a twin in another word."""
+    """Words chosen so far; knows which tiles have a twin in another word."""
 
-    __slots__ = ("lonely", "seen", "tiles", "twice", "twins", "words")
+    __slots__ = ("_gain", "_wanted", "lonely", "tiles", "twins", "words")
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: float) -> None:
+        self._wanted = wanted
+        self._gain = bytearray(MOST_SYLLABLES)
+        """What a new tile adds to the twins, by the number of its syllable: 0 where nobody has it, 2 where one word
+        has it (both become twins), 1 where several have."""
         self.words: list[Word] = []
-        self.seen = self.twice = self.tiles = self.twins = 0
+        self.tiles = self.twins = 0
         self.lonely: list[str] = []
 
-    @property
-    def share(self) -> float:
-        return self.twins / self.tiles
-
-    def _twins_with(self, word: Word) -> int:
-        shared = word.mask & self.seen
-        return self.twins + shared.bit_count() + (shared & ~self.twice).bit_count()
-
     def share_with(self, word: Word) -> float:
-        return self._twins_with(word) / (self.tiles + len(word.syllables))
+        """Share of the tiles with a twin, were this word among them."""
+        return (self.twins + sum([self._gain[i] for i in word.ids])) / (self.tiles + len(word.ids))
+
+    def best(self, candidates: list[Word]) -> Word | None:
+        """The one that comes nearest to the share that is wanted.
+
+        Too little is worse than too much: the last word must reach it.
+        """
+        gain, twins, tiles, wanted = self._gain, self.twins, self.tiles, self._wanted
+        best, least = None, 9.0
+        for word in candidates:
+            off = (twins + sum([gain[i] for i in word.ids])) / (tiles + len(word.ids)) - wanted
+            if off < 0:
+                off *= -3
+            if off < least and word not in self.words:
+                best, least = word, off
+        return best
 
     def add(self, word: Word) -> None:
-        self.twins = self._twins_with(word)
-        self.tiles += len(word.syllables)
-        new = [part for part in word.syllables if part not in self.lonely]
+        gain = self._gain
+        self.twins += sum([gain[i] for i in word.ids])
+        self.tiles += len(word.ids)
         self.lonely = [part for part in self.lonely if part not in word.syllables]
-        self.lonely += new if not self.words else [part for part in new if not self._known(part)]
-        self.twice |= self.seen & word.mask
-        self.seen |= word.mask
+        for i, part in zip(word.ids, word.syllables, strict=True):
+            if not gain[i]:
+                self.lonely.append(part)
+            gain[i] = 1 if gain[i] else 2
         self.words.append(word)
-
-    def _known(self, part: str) -> bool:
-        return any(part in word.syllables for word in self.words)
 
 
 def _candidates(rng: Random, source: Pool, found: _Growing) -> list[Word]:
-    """Some words that share a tile which has no twin yet, some at random; none that stands there already."""
+    """Some words that share a tile which has no twin yet, some at random."""
     drawn = [source.words[int(rng.random() * len(source.words))] for _ in range(FAR)] if source.words else []
     if found.lonely:
         near = source.by_syllable.get(found.lonely[int(rng.random() * len(found.lonely))], [])
         start = int(rng.random() * len(near)) if len(near) > NEAR else 0
         drawn += near[start : start + NEAR]
-    return [word for word in drawn if word not in found.words]
+    return drawn
