@@ -24,6 +24,8 @@ SAID: dict[Channel, str] = {
 }  # fmt: skip
 """How a hint is written."""
 
+SAID_OF_VERBS: dict[Channel, str] = {"hypernym": "a way to {}", "hyponym": "one way: {}"}
+
 CUT = " ..."
 
 
@@ -37,7 +39,9 @@ class Clue:
 
     @property
     def text(self) -> str:
-        return "; ".join([SAID[channel].format(value) for channel, value in self.hints])
+        verb = self.word.hints["part_of_speech"][0] == "verb"
+        said = SAID | SAID_OF_VERBS if verb else SAID
+        return "; ".join([said[channel].format(value) for channel, value in self.hints])
 
     @property
     def defined(self) -> bool:
@@ -126,6 +130,8 @@ class ClueWriter:
     ) -> list[tuple[Channel, str]]:
         """One more hint from a channel not used yet, if there is any."""
         used = [channel for channel, _ in known]
+        if "category" in used or "part_of_speech" in used:  # a category tells the part of speech
+            used += ["category", "part_of_speech"]
         left = [c for c in channels if c in word.hints and c not in used and self._values(word, c)]
         if not left:
             return []
