@@ -134,7 +134,7 @@ def splits() -> Iterator[tuple[str, str, float]]:
 
 
 def vowel_groups(part: str) -> int:
-    """Vowels of a syllable as they are written, silent ones aside: two errors that cancel show here (`iron-i-cal-ly`)."""
+    """Vowels of a syllable as written, silent ones aside: two errors that cancel show here (`iron-i-cal-ly`)."""
     part = re.sub("gue[sd]?$", "g", part.replace("qu", "q"))
     voiced = re.sub("(?<=[^aeiouy])e[sd]?$", "", part)
     part = voiced if re.search("[aeiouy]", voiced) else part
