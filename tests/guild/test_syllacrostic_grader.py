@@ -136,6 +136,16 @@ def test_counts_are_all_or_nothing() -> None:
             assert value(problem, "\n".join(wrong)) == 0
 
 
+@pytest.mark.parametrize("name", LISTS)
+def test_long_words_of_real_tiles_are_read_in_no_time(name: Format) -> None:
+    """What can be laid in countless ways, or in none just at its end, must not be tried way by way."""
+    for problem in ALL[name]:
+        for tiles in (problem.meta["bank"], sorted(problem.meta["bank"], key=len)[:3]):
+            for end in ("", "!"):
+                long = ("".join(tiles) * 500)[: len(problem.answer)] + end
+                assert value(problem, written(problem, [[long], *problem.meta["words"][1:]])) < 1
+
+
 BAD = [
     "\0", "\0" * 1_000_000, "x" * 1_000_000, "[" * 100_000, "[" * 3_000, '{"a":' * 500, "1" * 4_999, "NaN",
     "[1e999]", '{"1": null}', "[[[]]]", '["a", 5]', "\ud800", "｛｝", "أهلا", "水", "́" * 500, "K", "ſ", "| | |\n" * 300,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 from math import ceil
 from random import Random
@@ -63,7 +63,8 @@ class ClueWriter:
     def __init__(self, row: SyLevel, secret: Collection[str]) -> None:
         self._row = row
         self._secret = secret
-        self._akin = tuple(channel for channel in AKIN if channel in row.channels)
+        self._known: dict[int, dict[Channel, tuple[str, ...]]] = {}
+        self._akin = frozenset(channel for channel in AKIN if channel in row.channels)
         self._beside = tuple(channel for channel in row.channels if channel != "definition")
 
     def write(self, rng: Random, words: list[Word], *, richest: bool) -> list[Clue] | None:
@@ -90,7 +91,7 @@ class ClueWriter:
     def _weak(self, words: list[Word], order: list[int]) -> set[int]:
         """Those without a definition: exactly the level's share, where so many words have something else."""
         wanted = len(words) - ceil(len(words) * self._row.definitions - 1e-9)
-        able = [i for i in order if any(self._values(words[i], channel) for channel in self._akin)]
+        able = [i for i in order if not self._akin.isdisjoint(self._told(words[i]))]
         return set(able[:wanted]) if wanted else set()
 
     def _cut(self, words: list[Word], defined: list[int]) -> set[int]:
@@ -108,9 +109,18 @@ class ClueWriter:
     def _beginning(self, definition: str) -> str:
         return " ".join(definition.split(" ")[: self._row.kept_words])
 
-    def _values(self, word: Word, channel: Channel) -> tuple[str, ...]:
-        values = word.hints.get(channel, ())
-        return tuple(v for v in values if v not in self._secret) if values and channel in AKIN else values
+    def _told(self, word: Word) -> dict[Channel, tuple[str, ...]]:
+        """What the level may tell of a word beside its definition, without what names a secret word."""
+        found = self._known.get(word.number)
+        if found is None:
+            found = self._known[word.number] = {}
+            for channel in self._beside:
+                values = word.hints.get(channel, ())
+                if channel in AKIN:
+                    values = tuple(value for value in values if value not in self._secret)
+                if values:
+                    found[channel] = values
+        return found
 
     def _hints(self, rng: Random, word: Word, weak: bool, cut: bool, richest: bool) -> tuple[tuple[Channel, str], ...]:
         least, most = self._row.hints
@@ -121,20 +131,21 @@ class ClueWriter:
         else:
             definition = word.hints["definition"][0]
             found.append(("definition", self._beginning(definition) + CUT if cut else definition))
-        while len(found) < n and (more := self._one_of(rng, word, self._beside, found)):
+        while len(found) < n and (more := self._one_of(rng, word, None, found)):
             found += more
         return tuple(found)
 
     def _one_of(
-        self, rng: Random, word: Word, channels: tuple[Channel, ...], known: list[tuple[Channel, str]]
+        self, rng: Random, word: Word, channels: Set[Channel] | None, known: list[tuple[Channel, str]]
     ) -> list[tuple[Channel, str]]:
-        """One more hint from a channel not used yet, if there is any."""
+        """One more hint from a channel not used yet, if there is any; `channels` None: from any."""
         used = [channel for channel, _ in known]
         if "category" in used or "part_of_speech" in used:  # a category tells the part of speech
             used += ["category", "part_of_speech"]
-        left = [c for c in channels if c in word.hints and c not in used and self._values(word, c)]
+        told = self._told(word)
+        left = [c for c in told if c not in used and (channels is None or c in channels)]
         if not left:
             return []
         channel = left[int(rng.random() * len(left))]
-        values = self._values(word, channel)
+        values = told[channel]
         return [(channel, values[int(rng.random() * len(values))])]

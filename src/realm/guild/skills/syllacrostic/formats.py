@@ -105,7 +105,8 @@ def _table(text: str, names: Sequence[str]) -> list[Entry] | None:
     head, rule, *body = [row[1:3] for row in rows]
     if [cell.lower() for cell in head] != ["clue", "word"] or not all(re.fullmatch(":?-+:?", cell) for cell in rule):
         return None
-    return [(word, None) for _, word in body] if [name for name, _ in body] == list(names) else None
+    same = [name.lower() for name, _ in body] == [name.lower() for name in names]
+    return [(word, None) for _, word in body] if same else None
 
 
 def _numbered(text: str, names: Sequence[str]) -> list[Entry] | None:

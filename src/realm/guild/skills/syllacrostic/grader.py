@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from realm.guild.skill import Problem, Score
 
 from .formats import FORMS, Entry, same_counts
-from .solutions import spelling
+from .solutions import Tiles
 
 LONGEST = 3
 """A response may be this many times as long as the answer, and 200 characters; beyond that it is not read."""
@@ -46,10 +46,9 @@ def _compare(entries: Sequence[Entry], words: Sequence[Sequence[str]], bank: Seq
     given = [word for word, _ in entries]
     if len(set(given)) < len(given):
         return Score(0.0, False, "a word stands twice")
-    tiles = set(bank)
-    longest = max(map(len, tiles))
+    tiles = Tiles(bank)
     for word in given:
-        if not word or not spelling(word, tiles, longest):
+        if not word or not tiles.can_spell(word):
             return Score(0.0, False, "a word that the tiles cannot spell")
     right = sum(
         word == "".join(expected) and parts in (None, tuple(expected))

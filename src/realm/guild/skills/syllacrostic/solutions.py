@@ -36,31 +36,43 @@ def buildable(lexicon: Lexicon, bank: Sequence[str]) -> list[Word]:
     return found
 
 
-def spelling(text: str, tiles: Collection[str], longest: int) -> bool:
-    """Whether the tiles, each as often as one likes, spell a text; `longest` is the longest tile."""
-    return any(
-        text[:end] in tiles and (end == len(text) or spelling(text[end:], tiles, longest))
-        for end in range(1, min(longest, len(text)) + 1)
-    )
+class Tiles:
+    """The different tiles of a bank, and what can be laid with them when each may be had as often as one likes."""
 
+    def __init__(self, bank: Collection[str]) -> None:
+        self._by_letter: dict[str, list[str]] = {}
+        for tile in dict.fromkeys(bank):
+            self._by_letter.setdefault(tile[0], []).append(tile)
 
-def splits(text: str, tiles: Collection[str], longest: int) -> list[tuple[str, ...]]:
-    """All ways to lay a text with the tiles, each as often as one likes."""
-    found = []
-    for end in range(1, min(longest, len(text)) + 1):
-        if text[:end] in tiles:
-            rest = text[end:]
-            found += [(text[:end], *more) for more in splits(rest, tiles, longest)] if rest else [(text,)]
-    return found
+    def can_spell(self, text: str) -> bool:
+        """Whether they spell a text. Takes time in proportion to its length, whatever it holds."""
+        reached, last = {0}, 0
+        for start in range(len(text)):
+            if start > last:
+                return False
+            if start in reached:
+                ends = [start + len(t) for t in self._by_letter.get(text[start], ()) if text.startswith(t, start)]
+                reached.update(ends)
+                last = max([last, *ends])
+        return len(text) in reached
+
+    def splits(self, text: str, start: int = 0) -> list[tuple[str, ...]]:
+        """All ways to lay a text."""
+        if start == len(text):
+            return [()]
+        found = []
+        for tile in self._by_letter.get(text[start], ()):
+            if text.startswith(tile, start):
+                found += [(tile, *rest) for rest in self.splits(text, start + len(tile))]
+        return found
 
 
 def well_spelled(words: Sequence[Word], bank: Sequence[str], herrings: int) -> bool:
     """Whether the words can be laid in one way only, and no name that the table does not know can be laid at all."""
-    tiles = set(bank)
-    longest = max(map(len, tiles))
-    if any(spelling(name, tiles, longest) for word in words for name in word.names):
+    tiles = Tiles(bank)
+    if any(tiles.can_spell(name) for word in words for name in word.names):
         return False
-    ways = [splits(word.text, tiles, longest) for word in words]
+    ways = [tiles.splits(word.text) for word in words]
     left = Counter(bank)
     for way in ways:
         if len(way) == 1:

@@ -100,10 +100,10 @@ class _Growing:
 
         Too little is worse than too much: the last word must reach it.
         """
-        gain, twins, tiles, wanted = self._gain, self.twins, self.tiles, self._wanted
+        gain, twins, tiles, wanted = self._gain.__getitem__, self.twins, self.tiles, self._wanted
         best, least = None, 9.0
         for word in candidates:
-            off = (twins + sum([gain[i] for i in word.ids])) / (tiles + len(word.ids)) - wanted
+            off = (twins + sum(map(gain, word.ids))) / (tiles + len(word.ids)) - wanted
             if off < 0:
                 off *= -3
             if off < least and word not in self.words:
