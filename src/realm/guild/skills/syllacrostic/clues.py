@@ -24,7 +24,7 @@ SAID: dict[Channel, str] = {
 }  # fmt: skip
 """How a hint is written."""
 
-SAID_OF_VERBS: dict[Channel, str] = {"hypernym": "a way to {}", "hyponym": "one way: {}"}
+SAID_OF_VERBS: dict[Channel, str] = SAID | {"hypernym": "a way to {}", "hyponym": "one way: {}"}
 
 CUT = " ..."
 
@@ -36,12 +36,7 @@ class Clue:
     word: Word
     hints: tuple[tuple[Channel, str], ...]
     counted: bool
-
-    @property
-    def text(self) -> str:
-        verb = self.word.hints["part_of_speech"][0] == "verb"
-        said = SAID | SAID_OF_VERBS if verb else SAID
-        return "; ".join([said[channel].format(value) for channel, value in self.hints])
+    text: str
 
     @property
     def defined(self) -> bool:
@@ -50,6 +45,11 @@ class Clue:
     @property
     def cut(self) -> bool:
         return self.defined and self.hints[0][1].endswith(CUT)
+
+
+def _said(word: Word, hints: tuple[tuple[Channel, str], ...]) -> str:
+    said = SAID_OF_VERBS if word.hints["part_of_speech"][0] == "verb" else SAID
+    return "; ".join([said[channel].format(value) for channel, value in hints])
 
 
 def share_of(n: int, share: float) -> int:
@@ -80,9 +80,9 @@ class ClueWriter:
         clues = []
         for i, word in enumerate(words):
             hints = self._hints(rng, word, i in weak, i in cut, richest)
-            clues.append(Clue(word, hints, i not in silent))
+            clues.append(Clue(word, hints, i not in silent, _said(word, hints)))
         answers = {word.text for word in words}
-        tokens = re.findall("[a-z]+", " ".join([value for clue in clues for _, value in clue.hints]).lower())
+        tokens = re.findall("[a-z]+", " ".join([clue.text for clue in clues]).lower())
         return clues if answers.isdisjoint(tokens) else None
 
     def _silent(self, n: int) -> int:
@@ -110,13 +110,16 @@ class ClueWriter:
         return " ".join(definition.split(" ")[: self._row.kept_words])
 
     def _told(self, word: Word) -> dict[Channel, tuple[str, ...]]:
-        """What the level may tell of a word beside its definition, without what names a secret word."""
+        """What the level may tell of a word beside its definition, without what names a secret word.
+
+        Categories are the same few words for everybody, so none of them is secret.
+        """
         found = self._known.get(word.number)
         if found is None:
             found = self._known[word.number] = {}
             for channel in self._beside:
                 values = word.hints.get(channel, ())
-                if channel in AKIN:
+                if channel in AKIN and channel != "category":
                     values = tuple(value for value in values if value not in self._secret)
                 if values:
                     found[channel] = values

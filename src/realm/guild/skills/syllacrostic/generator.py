@@ -7,7 +7,8 @@ for in examinations alone: no training puzzle of any level has it as an answer, 
 opposite or any other single-word hint. Every examination puzzle asks for at least one such word (a fifth of its words
 where the level has more), so that no training puzzle holds all words of an examination puzzle, at whatever level. Only
 running text (definitions and examples) may mention such a word, as it mentions thousands of others, and never as what
-is to be found. Tiles are syllables that many words share; they tell no word.
+is to be found; the names of categories and parts of speech are the same few words for everybody. Tiles are syllables
+that many words share; they tell no word.
 """
 
 from __future__ import annotations

@@ -56,6 +56,16 @@ class Tiles:
                 last = max([last, *ends])
         return len(text) in reached
 
+    def ways(self, text: str) -> int:
+        """In how many ways they spell a text."""
+        found = [1] + [0] * len(text)
+        for start in range(len(text)):
+            if found[start]:
+                for tile in self._by_letter.get(text[start], ()):
+                    if text.startswith(tile, start):
+                        found[start + len(tile)] += found[start]
+        return found[-1]
+
     def splits(self, text: str, start: int = 0) -> list[tuple[str, ...]]:
         """All ways to lay a text."""
         if start == len(text):
@@ -72,12 +82,15 @@ def well_spelled(words: Sequence[Word], bank: Sequence[str], herrings: int) -> b
     tiles = Tiles(bank)
     if any(tiles.can_spell(name) for word in words for name in word.names):
         return False
-    ways = [tiles.splits(word.text) for word in words]
     left = Counter(bank)
-    for way in ways:
-        if len(way) == 1:
-            left.subtract(way[0])
-    return _layings([way for way in ways if len(way) > 1], left, herrings) == 1
+    several = []
+    for word in words:
+        if tiles.ways(word.text) > 1:
+            several.append(tiles.splits(word.text))
+        else:
+            for part in word.syllables:
+                left[part] -= 1
+    return not several or _layings(several, left, herrings) == 1
 
 
 def _layings(ways: list[list[tuple[str, ...]]], left: Counter[str], herrings: int) -> int:
