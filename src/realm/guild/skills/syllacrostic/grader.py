@@ -48,7 +48,7 @@ def _compare(entries: Sequence[Entry], words: Sequence[Sequence[str]], bank: Seq
         return Score(0.0, False, "a word stands twice")
     tiles = Tiles(bank)
     for word in given:
-        if not word or not tiles.can_spell(word):
+        if not word or not tiles.can_lay(word):
             return Score(0.0, False, "a word that the tiles cannot spell")
     right = sum(
         word == "".join(expected) and parts in (None, tuple(expected))

@@ -150,8 +150,9 @@ def _hints(text: str, row: list[str]) -> dict[Channel, tuple[str, ...]]:
         "last_letter": (text[-1],),
         "part_of_speech": (_part_of_speech(int(row[6])),),
     }
-    if category := CATEGORIES.get(int(row[6])):
-        hints["category"] = (category,)
+    category = CATEGORIES.get(int(row[6]), "")
+    if category and not any(text.startswith(part[:4]) for part in category.split() if len(part) > 3):
+        hints["category"] = (category,)  # "feeling" would give "feelings" away
     if affix := _affix(text):
         hints["morphology"] = (affix,)
     for channel, values in zip(COLUMNS, row[6:], strict=True):

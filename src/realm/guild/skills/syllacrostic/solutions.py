@@ -44,7 +44,7 @@ class Tiles:
         for tile in dict.fromkeys(bank):
             self._by_letter.setdefault(tile[0], []).append(tile)
 
-    def can_spell(self, text: str) -> bool:
+    def can_lay(self, text: str) -> bool:
         """Whether they spell a text. Takes time in proportion to its length, whatever it holds."""
         reached, last = {0}, 0
         for start in range(len(text)):
@@ -80,7 +80,7 @@ class Tiles:
 def well_spelled(words: Sequence[Word], bank: Sequence[str], herrings: int) -> bool:
     """Whether the words can be laid in one way only, and no name that the table does not know can be laid at all."""
     tiles = Tiles(bank)
-    if any(tiles.can_spell(name) for word in words for name in word.names):
+    if any(tiles.can_lay(name) for word in words for name in word.names):
         return False
     left = Counter(bank)
     several = []
