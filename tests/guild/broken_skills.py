@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from tests.guild.packages import install_module
@@ -103,6 +104,7 @@ WORDS = {
 
 def install(target: Path, *names: str) -> None:
     for name in names or WAYS:
+        sys.modules.pop(f"realm_{name}", None)  # another test may have imported its own
         source = WAYS[name].format(name=name) if "{name}" in WAYS[name] else WAYS[name]
         install_module(
             target, f"realm-{name}".replace("_", "-"), source, {"realm.skills": {name: f"realm_{name}:make"}}

@@ -29,6 +29,7 @@ def skills() -> Registry[Skill]:
     """The skills that ship with Realm, and those that other packages bring by the entry-point group `realm.skills`."""
     registry: Registry[Skill] = Registry("skill", "realm.skills")
     registry.register("bin", _binary)
+    registry.register("sy", _syllacrostic)
     return registry
 
 
@@ -36,6 +37,12 @@ def _binary() -> Skill:
     from realm.guild.skills.binary import BinarySkill  # noqa: PLC0415  built at first use
 
     return BinarySkill()
+
+
+def _syllacrostic() -> Skill:
+    from realm.guild.skills.syllacrostic import SyllacrosticSkill  # noqa: PLC0415  built at first use
+
+    return SyllacrosticSkill()
 
 
 @dataclass(frozen=True, slots=True)
