@@ -9,6 +9,7 @@ from realm.config.layers import load
 from realm.config.schema import RealmSettings
 from realm.guild import titles
 from realm.guild.engine import skills
+from realm.guild.evidence import Evidence
 from realm.tavern.skill_view import SkillReader
 from tests.tavern.demo import Demo
 
@@ -33,7 +34,7 @@ def test_pages_show_both_skills(page: TestClient) -> None:
 
 
 def test_each_skill_has_its_own_ladder(demo: Demo) -> None:
-    reader = SkillReader(demo.guild, demo.key, demo.settings, titles.load())
+    reader = SkillReader(demo.guild, demo.key, demo.settings, titles.load(), Evidence(demo.db))
     told = {skill.id: skill for skill in reader.skills(demo.guild.bests(demo.key))}
     assert [len(told[name].rungs) for name in ("bin", "sy")] == [30, 50]
     assert told["sy"].frontier == 1 and told["sy"].about.endswith(".")

@@ -30,25 +30,54 @@ Span = Annotated[tuple[int, int], AfterValidator(_span)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+ADDING = {"add_hints": "channels", "add_layouts": "layouts", "add_labels": "labels", "add_formats": "formats"}
+"""What a row adds to, by the word that adds."""
+
+
+def _as_written(schema: dict[str, Any]) -> None:
+    """The schema of a row as the file has it: only what changes, and words that add instead of whole lists."""
+    schema["required"] = ["level"]
+    for adding, field in ADDING.items():
+        whole = schema["properties"].pop(field)
+        about = f"What is added to the {field} of the level before; all are equally likely."
+        schema["properties"][adding] = {"type": "array", "items": whole["items"], "description": about}
+
+
 class SyLevel(LevelRow):
-    """A level of SY with all that holds there; the YAML's comment says what each field means."""
+    """A level of SY with all that holds there. In the file a row states only what changes."""
+
+    model_config = ConfigDict(json_schema_extra=_as_written)
 
     words: Span
+    """Least and most words."""
     syllables: Span
+    """Least and most syllables of a word."""
     zipf: float
+    """Least Zipf frequency of a word (3: once in a million words, 6: once in a thousand)."""
     overlap: Share
+    """Least share of the tiles whose syllable another word of the puzzle has as well; 0: none has."""
     herrings: Span
+    """Least and most tiles that belong to no word."""
     channels: tuple[Channel, ...] = Field(min_length=1)
+    """What a clue may hold."""
     hints: Span
+    """Least and most hints of a clue."""
     definitions: Share
+    """Share of the clues that hold a definition; the others are weak: something akin, letters, an affix."""
     truncated: Share
+    """Share of the definitions that are cut."""
     kept_words: int = Field(ge=5, le=7)
-    """The table of words knows what else begins like a definition for these lengths only."""
+    """Words that a cut definition keeps. The table of words knows what else begins like a definition for these only."""
     order: Order
+    """Of the tiles."""
     single_blanks: Share
+    """Share of the clues that do not tell how many syllables the word has."""
     layouts: tuple[Layout, ...] = Field(min_length=1)
+    """How the bank may be written; all known ones are equally likely."""
     labels: tuple[Label, ...] = Field(min_length=1)
+    """How the clues may be labelled; all known ones are equally likely."""
     formats: tuple[Format, ...] = Field(min_length=1)
+    """How the answer may be wanted; all known ones are equally likely."""
 
 
 class HeldOut(BaseModel):
@@ -57,6 +86,7 @@ class HeldOut(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     one_word_in: int = Field(ge=2)
+    """One word in so many is held out."""
     share: float = Field(gt=0, le=1)
     """Least share of these words in an examination problem; one word at least."""
 
@@ -65,7 +95,9 @@ class SySpec(SkillSpec):
     """The description of SY."""
 
     levels: tuple[SyLevel, ...]
+    """The level table."""
     held_out: HeldOut
+    """What keeps examinations apart from training."""
 
     @model_validator(mode="before")
     @classmethod
@@ -94,7 +126,3 @@ def _after(before: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
         if key in row:
             new[field] = [*before.get(field, ()), *(row[key] if isinstance(row[key], list) else [row[key]])]
     return new
-
-
-ADDING = {"add_hints": "channels", "add_layouts": "layouts", "add_labels": "labels", "add_formats": "formats"}
-"""What a row adds to, by the word that adds."""
