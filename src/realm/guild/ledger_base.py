@@ -1,0 +1,26 @@
+"""What the parts of the Guild's ledger share: one database, one list of facts, one rule, one clock. Holds no query."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from realm.config.schema import CurriculumSettings
+from realm.db import Database
+from realm.events import Events
+
+
+class LedgerBase:
+    """A part of the ledger; each fact is recorded in the transaction of its row."""
+
+    def __init__(
+        self,
+        db: Database,
+        events: Events,
+        settings: CurriculumSettings | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._db = db
+        self._events = events
+        self._rule = settings or CurriculumSettings()
+        self._clock = clock

@@ -1,0 +1,140 @@
+"""What was practised and why, and how many tokens went to each level; the only writer of their tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete, func, select
+
+from realm.events import PracticePlanned
+from realm.guild.curriculum import Cell, Mix, SkillView, View
+from realm.guild.engine import SkillEngine
+from realm.guild.primitive_ledger import PrimitiveLedger
+from realm.guild.strain import Advice
+from realm.guild.tables import Practice, level_tokens_table, of, practice_table
+from realm.records import CampaignKey
+
+
+class PracticeLedger(PrimitiveLedger):
+    """Reads and writes `practice` and `level_tokens`; a plan rests on examinations and primitives."""
+
+    def view(
+        self,
+        key: CampaignKey,
+        engine: SkillEngine,
+        skills: Sequence[str],
+        *,
+        advice: Mapping[str, Advice],
+        priorities: Mapping[str, float] | None = None,
+        review_share: float = 0.2,
+    ) -> View:
+        """What the curriculum needs to know. `advice` is that of each skill's strain meter (absent: wait)."""
+        weights = priorities or {}
+        return View(
+            tuple(
+                self._skill_view(key, name, engine.get(name).levels, advice.get(name, "wait"), weights.get(name, 1.0))
+                for name in skills
+            ),
+            review_share,
+        )
+
+    def _skill_view(self, key: CampaignKey, skill: str, levels: int, advice: Advice, priority: float) -> SkillView:
+        state = self.state(key, skill)
+        newest = self.examinations(key, skill, state.frontier, limit=1)
+        return SkillView(
+            skill=skill,
+            levels=levels,
+            state=state,
+            advice=advice,
+            priority=priority,
+            gap=newest[0].gap if newest else None,
+            weak=tuple(p.name for p in self.weakest(key, skill)),
+        )
+
+    def record_practice(
+        self,
+        key: CampaignKey,
+        quest: str,
+        *,
+        step: int,
+        rows: int,
+        mix: Mix,
+        advice: Mapping[str, Advice] | None = None,
+    ) -> None:
+        """Note a practice quest with its reason and the strain advice of that moment, and record the fact."""
+        with self._db.write() as connection:
+            connection.execute(
+                practice_table.insert(),
+                {
+                    "hero": key.hero,
+                    "campaign": key.campaign,
+                    "quest": quest,
+                    "step": step,
+                    "rows": rows,
+                    "mix": json.dumps(mix.as_json()),
+                    "advice": json.dumps(dict(advice or {})),
+                    "reason": mix.reason,
+                    "time": self._clock(),
+                },
+            )
+            self._events.append_in(
+                connection,
+                PracticePlanned(
+                    hero=key.hero, campaign=key.campaign, quest=quest, mix=mix.as_json(), reason=mix.reason, rows=rows
+                ),
+            )
+
+    def practices(self, key: CampaignKey, *, limit: int = 50) -> list[Practice]:
+        """Practice quests, newest first."""
+        t = practice_table
+        query = select(t).where(of(t, key)).order_by(t.c.id.desc()).limit(limit)
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Practice(r.quest, r.step, r._mapping["rows"], json.loads(r.mix), json.loads(r.advice), r.reason, r.time)
+            for r in rows
+        ]
+
+    def shares(self, key: CampaignKey, quest: str) -> dict[Cell, float]:
+        """The shares that a practice quest was mixed of; empty for any other quest."""
+        t = practice_table
+        query = select(t.c.mix).where(of(t, key), t.c.quest == quest).order_by(t.c.id.desc()).limit(1)
+        with self._db.read() as connection:
+            mix = json.loads(connection.scalar(query) or "{}")
+        parts = {cell.rpartition("/"): share for cell, share in mix.items()}
+        return {(skill, int(level)): share for (skill, _, level), share in parts.items()}
+
+    def practice_count(self, key: CampaignKey) -> int:
+        """Practice quests made so far; never falls, so that it can number (and seed) the next one."""
+        with self._db.read() as connection:
+            query = select(func.count()).select_from(practice_table).where(of(practice_table, key))
+            return connection.scalar(query) or 0
+
+    def record_tokens(self, key: CampaignKey, step: int, tokens: Mapping[Cell, int]) -> None:
+        """Tokens trained per level since the checkpoint before, told once at each checkpoint (again: replaced)."""
+        t = level_tokens_table
+        with self._db.write() as connection:
+            connection.execute(delete(t).where(of(t, key), t.c.step == step))
+            if tokens:
+                connection.execute(
+                    t.insert(),
+                    [
+                        {
+                            "hero": key.hero,
+                            "campaign": key.campaign,
+                            "step": step,
+                            "skill": skill,
+                            "level": level,
+                            "tokens": count,
+                        }
+                        for (skill, level), count in tokens.items()
+                    ],
+                )
+
+    def tokens(self, key: CampaignKey, skill: str, *, after_step: int = -1) -> dict[int, int]:
+        """Level -> tokens trained on it in the campaign, or after a step of it."""
+        t = level_tokens_table
+        query = select(t.c.level, func.sum(t.c.tokens)).where(of(t, key, skill), t.c.step > after_step)
+        with self._db.read() as connection:
+            return {level: int(total) for level, total in connection.execute(query.group_by(t.c.level))}
