@@ -44,7 +44,7 @@ from realm.quests.checks import validate
 from realm.quests.inbox import Inbox, deliver
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
-from realm.records import CheckpointRecord, Progress, Row, RunResult, StepMetrics
+from realm.records import UNNAMED, CheckpointRecord, Progress, Row, RunResult, StepMetrics
 from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
 from realm.vault.manifest import ManifestFacts
@@ -137,7 +137,6 @@ class HeroLoop:
         progress = self.keeper.progress(self.newest) if self.newest else Progress()
         self.guild.rewind(self.key, progress.step)
         self.metrics.truncate(self.key, progress.step)
-        self.told_tokens = progress.tokens
         self.strains = self.restore_strain(self.newest)
         folder = self.keeper.folder(self.newest) if self.newest else None
         seed = self.settings.campaign.seed
@@ -291,13 +290,13 @@ class HeroLoop:
     def tell_tokens(self, quest: Quest) -> None:
         """Note the tokens since the checkpoint before by level. Told before the seal: a wake forgets what has none.
 
-        Practice is counted in the shares of its mix, which are of problems: of a long level it is a little more.
+        Rows that name no level are of the level that the quest's sidecar names, if it names one.
         """
-        progress = self.engine.progress
-        named = {(quest.skill, quest.level): 1.0} if quest.skill and quest.level else {}
-        shares = self.guild.shares(self.key, quest.id) or named
-        fresh, self.told_tokens = progress.tokens - self.told_tokens, progress.tokens
-        self.guild.record_tokens(self.key, progress.step, {cell: round(fresh * part) for cell, part in shares.items()})
+        tokens = self.engine.take_level_tokens()
+        if (unnamed := tokens.pop(UNNAMED, 0)) and quest.skill and quest.level:
+            cell = quest.skill, quest.level
+            tokens[cell] = tokens.get(cell, 0) + unnamed
+        self.guild.record_tokens(self.key, self.engine.progress.step, tokens)
 
     # -- examinations ------------------------------------------------------------------------------------------
     def be_examined(self, checkpoint: CheckpointRecord) -> None:

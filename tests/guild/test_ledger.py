@@ -277,13 +277,6 @@ def test_practice_is_numbered_and_says_why(ledger: GuildLedger, events: Events) 
     assert [r.kind for r in events.since()] == ["practice_planned"]
 
 
-def test_a_practice_quest_tells_its_shares_and_another_quest_none(ledger: GuildLedger) -> None:
-    mix = Mix({("bin", 1): 0.75, ("a/b", 2): 0.25}, "because")
-    ledger.record_practice(KEY, "practice-0", step=7, rows=100, mix=mix)
-    assert ledger.shares(KEY, "practice-0") == mix.shares
-    assert ledger.shares(KEY, "notes") == {}
-
-
 def test_tokens_are_told_once_per_checkpoint(ledger: GuildLedger) -> None:
     ledger.record_tokens(KEY, 10, {("bin", 1): 100, ("bin", 2): 50})
     ledger.record_tokens(KEY, 10, {("bin", 1): 100, ("bin", 2): 50})

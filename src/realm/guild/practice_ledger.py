@@ -96,15 +96,6 @@ class PracticeLedger(PrimitiveLedger):
             for r in rows
         ]
 
-    def shares(self, key: CampaignKey, quest: str) -> dict[Cell, float]:
-        """The shares that a practice quest was mixed of; empty for any other quest."""
-        t = practice_table
-        query = select(t.c.mix).where(of(t, key), t.c.quest == quest).order_by(t.c.id.desc()).limit(1)
-        with self._db.read() as connection:
-            mix = json.loads(connection.scalar(query) or "{}")
-        parts = {cell.rpartition("/"): share for cell, share in mix.items()}
-        return {(skill, int(level)): share for (skill, _, level), share in parts.items()}
-
     def practice_count(self, key: CampaignKey) -> int:
         """Practice quests made so far; never falls, so that it can number (and seed) the next one."""
         with self._db.read() as connection:
