@@ -45,6 +45,31 @@ class CampaignStarted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignActivated(Fact):
+    """A person put a campaign in play; `previous` names the one before."""
+
+    previous: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignChanged(Fact):
+    """A person paused, archived or continued a campaign."""
+
+    before: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignMaxedOut(Fact):
+    """No skill in focus goes further. `levels` maps each skill to its level cap, `reason` says why in words."""
+
+    step: int
+    tokens: int
+    levels: dict[str, int]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuestReceived(Fact):
     """A file settled in the inbox and was taken. `sha256` is its identity."""
 

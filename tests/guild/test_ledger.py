@@ -80,7 +80,7 @@ def test_campaigns_are_listed_and_archived(ledger: GuildLedger) -> None:
     assert ledger.campaign(KEY) is None
     ledger.begin(KEY, BEGUN)
     ledger.begin(OTHER, BEGUN)
-    ledger.set_campaign_state(KEY, "archived")
+    ledger.change_campaign(KEY, "archive")
     assert {c.key: c.state for c in ledger.campaigns()} == {KEY: "archived", OTHER: "active"}
 
 

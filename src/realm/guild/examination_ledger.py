@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, func, select
 
 from realm.events import ExaminationTaken, Fact, LevelGained, LevelLost
+from realm.guild import personal_bests
 from realm.guild.ledger_base import LedgerBase
 from realm.guild.progression import Change, Examination, SkillState, apply, fold
 from realm.guild.tables import (
@@ -25,7 +26,6 @@ from realm.guild.tables import (
     as_examination,
     as_row,
     examination_table,
-    level_tokens_table,
     level_transition_table,
     of,
     skill_level_table,
@@ -72,6 +72,10 @@ class ExaminationLedger(LedgerBase):
             state, more = apply(state, list(sitting), self._rule)
             changes += more
         self._store(connection, key, skill, state, changes)
+        if len(changes) > 1:  # a level may have been gained and lost again on the way
+            personal_bests.recount(connection, key)
+        else:
+            personal_bests.note(connection, key, fresh.values(), personal_bests.of_changes(skill, state.level, changes))
         self._events.append_in(connection, *(_level_fact(c) for c in changes))
         return changes
 
@@ -87,9 +91,7 @@ class ExaminationLedger(LedgerBase):
             beyond = and_(of(table, key), table.c.step > step)
             skills = connection.scalars(select(table.c.skill).where(beyond).distinct()).all()
             connection.execute(delete(table).where(beyond))
-            connection.execute(
-                delete(level_tokens_table).where(of(level_tokens_table, key), level_tokens_table.c.step > step)
-            )
+            self._forget_beyond(connection, key, step)
             for skill in sorted(skills):
                 changes += self._recount(connection, key, skill, step)
         return changes
@@ -101,6 +103,7 @@ class ExaminationLedger(LedgerBase):
         state, history = fold((as_counted(key, row) for row in rows), self._rule)
         connection.execute(delete(level_transition_table).where(of(level_transition_table, key, skill)))
         self._store(connection, key, skill, state, history)
+        personal_bests.recount(connection, key)
         decided = {change.level: change for change in history}
         gained = [decided[level] for level in sorted(state.mastered - before)]
         undone = [decided.get(level) or _undone(key, skill, level, step) for level in before - state.mastered]
@@ -205,18 +208,8 @@ class ExaminationLedger(LedgerBase):
 
     def bests(self, key: CampaignKey) -> Bests:
         """Personal bests of the campaign as it stands; a level that was lost again still counts."""
-        table = examination_table
-        share = table.c.correct * 1.0 / table.c.n
-        query = select(table).where(of(table, key), table.c.role == "frontier", table.c.n > 0)
         with self._db.read() as connection:
-            row = connection.execute(query.order_by(share.desc(), table.c.step).limit(1)).one_or_none()
-        highest: dict[str, int] = {}
-        mastered: dict[str, frozenset[int]] = {}
-        for t in self.transitions(key):
-            held = mastered.get(t.skill, frozenset())
-            mastered[t.skill] = held | {t.level} if t.kind == "gained" else held - {t.level}
-            highest[t.skill] = max(highest.get(t.skill, 0), SkillState(mastered[t.skill]).level)
-        return Bests(highest, None if row is None else as_examination(row))
+            return personal_bests.read(connection, key)
 
 
 def _state(connection: Connection, key: CampaignKey, skill: str) -> SkillState:

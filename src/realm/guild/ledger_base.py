@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from sqlalchemy import Connection
+
 from realm.config.schema import CurriculumSettings
 from realm.db import Database
 from realm.events import Events
+from realm.records import CampaignKey
 
 
 class LedgerBase:
@@ -24,3 +27,6 @@ class LedgerBase:
         self._events = events
         self._rule = settings or CurriculumSettings()
         self._clock = clock
+
+    def _forget_beyond(self, connection: Connection, key: CampaignKey, step: int) -> None:
+        """Each part forgets what it knows of a campaign after a step, then asks the next one."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
+from realm.config.schema import LevelCapSettings
 from realm.events import PracticePlanned
 from realm.guild.curriculum import Cell, Mix, SkillView, View
 from realm.guild.engine import SkillEngine
+from realm.guild.level_cap import Attempt, LevelChange, SkillVerdict, Spent, attempts, judge
 from realm.guild.primitive_ledger import PrimitiveLedger
 from realm.guild.strain import Advice
 from realm.guild.tables import Practice, level_tokens_table, of, practice_table
@@ -129,3 +131,42 @@ class PracticeLedger(PrimitiveLedger):
         query = select(t.c.level, func.sum(t.c.tokens)).where(of(t, key, skill), t.c.step > after_step)
         with self._db.read() as connection:
             return {level: int(total) for level, total in connection.execute(query.group_by(t.c.level))}
+
+    def spent(self, key: CampaignKey, skill: str, until_steps: Sequence[int] = ()) -> list[Spent]:
+        """Tokens by level, summed over the stretches between the skill's changes of level and `until_steps`.
+
+        Summed in the database: a long campaign has 100,000 rows, and what a level cost asks for the sums alone.
+        """
+        t = level_tokens_table
+        bounds = sorted({change.step for change in self.transitions(key, skill)} | set(until_steps))
+        stretches = zip([-1, *bounds], [*bounds, None], strict=True)
+        sums: list[Spent] = []
+        with self._db.read() as connection:
+            for after, until in stretches:
+                query = select(func.max(t.c.step), t.c.level, func.sum(t.c.tokens)).where(
+                    of(t, key, skill), t.c.step > after, *([] if until is None else [t.c.step <= until])
+                )
+                sums += [Spent(*map(int, row)) for row in connection.execute(query.group_by(t.c.level))]
+        return sums
+
+    def attempts(self, key: CampaignKey, skill: str) -> list[Attempt]:
+        """What each level of a skill cost, in the order of mastering; the running attempt is the last."""
+        return attempts(self.changes(key, skill), self.spent(key, skill))
+
+    def changes(self, key: CampaignKey, skill: str) -> list[LevelChange]:
+        """The skill's changes of level as the rules of the level cap take them."""
+        return [LevelChange(t.step, t.level, t.kind, t.tokens, t.time) for t in self.transitions(key, skill)]
+
+    def judge(
+        self, key: CampaignKey, skill: str, highest: int, settings: LevelCapSettings, since_step: int = -1
+    ) -> SkillVerdict:
+        """Whether a skill goes further, from what is on record."""
+        frontier = self.state(key, skill).frontier
+        examined = self.examinations(key, skill, frontier, limit=settings.examinations)
+        spent = self.spent(key, skill, [since_step])
+        return judge(skill, highest, self.changes(key, skill), spent, examined, settings, since_step=since_step)
+
+    def _forget_beyond(self, connection: Connection, key: CampaignKey, step: int) -> None:
+        t = level_tokens_table
+        connection.execute(delete(t).where(of(t, key), t.c.step > step))
+        super()._forget_beyond(connection, key, step)
