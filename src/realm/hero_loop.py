@@ -11,17 +11,18 @@ import logging
 import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from realm.arena.control import Request
 from realm.arena.engine import Engine
+from realm.config.beginning import practice_name
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
 from realm.config.schema import RealmSettings
 from realm.db import Database
-from realm.errors import DiskFull, QuestError, RealmError
+from realm.errors import CheckpointError, DiskFull, QuestError, RealmError
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -34,7 +35,8 @@ from realm.events import (
     RunResumed,
     RunStarted,
 )
-from realm.guild import curriculum, examiner, practice
+from realm.guild import cap_watch, curriculum, examiner, practice
+from realm.guild.campaigns import CampaignWatch, recorded, short_name
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
 from realm.guild.progression import Examination, pooled
@@ -74,6 +76,8 @@ class HeroLoop:
         self.guild = GuildLedger(db, events, settings.curriculum)
         self.skills = SkillEngine()
         self.metrics = Metrics(db)
+        self.watch = CampaignWatch(workspace, self.guild, self.key)
+        self.plays = spec is None  # a preset's training belongs to no campaign in play, and nothing calls it away
         self.heart = Heartbeat(workspace.logs / "hero.beat")
         self.stopping = threading.Event()
         self.arrived = threading.Event()
@@ -81,18 +85,21 @@ class HeroLoop:
 
     # -- a life ------------------------------------------------------------------------------------------------
     def live(self, stopping: threading.Event) -> None:
-        """Live until told to stop. Raises WorkspaceLocked when this hero is already awake elsewhere."""
-        self.stopping = stopping
+        """Live until told to stop, or until another campaign is put in play: then the quest in hand keeps its place.
+
+        Raises WorkspaceLocked when a hero is already awake elsewhere.
+        """
+        self.stopping, closing = stopping, threading.Event()
         with self.workspace.hold("hero"):
             self.wake()
             self.open_queue()
-            watching = threading.Thread(target=self.inbox.watch, args=(stopping, self.arrived.set), name="inbox")
+            watching = threading.Thread(target=self.inbox.watch, args=(closing, self.arrived.set), name="inbox")
             watching.start()
             try:
-                while not stopping.is_set():
+                while not stopping.is_set() and not self.watch.has_moved():
                     self.day()
             finally:
-                stopping.set()
+                closing.set()
                 watching.join()
 
     def train_file(self, name: str, chunks: Iterable[bytes]) -> tuple[CheckpointRecord, int]:
@@ -122,7 +129,10 @@ class HeroLoop:
 
     def wake(self) -> None:
         """Stand where the newest trustworthy checkpoint stands, and end what a kill cut short there."""
-        self.guild.begin(self.key, self.settings.campaign, settings=self.spec.model_dump(mode="json"))
+        began = self.settings.campaign.starting_checkpoint if self.plays else ""
+        self.guild.begin(
+            self.key, self.settings.campaign, settings=recorded(self.settings, self.key), starting_checkpoint=began
+        )
         with self.heart.during():
             self.stand()
         if self.newest and self.guild.was_examined(self.key, self.newest.step):
@@ -139,10 +149,23 @@ class HeroLoop:
         self.metrics.truncate(self.key, progress.step)
         self.strains = self.restore_strain(self.newest)
         folder = self.keeper.folder(self.newest) if self.newest else None
-        seed = self.settings.campaign.seed
-        hero = heroes.load(self.profile, models=self.workspace.models, checkpoint=folder, seed=seed, name=self.key.hero)
+        hero = heroes.load(
+            self.profile, models=self.workspace.models, checkpoint=folder or self.start_folder(),
+            seed=self.settings.campaign.seed, name=self.key.hero,
+        )  # fmt: skip
         self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
         self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
+
+    def start_folder(self) -> Path | None:
+        """The weights that a New Game+ begins with. Raises CheckpointError when they are gone."""
+        asked = self.settings.campaign.starting_checkpoint if self.plays else ""
+        folder = self.workspace.campaign_start(self.key.hero, self.key.campaign)
+        if asked and not folder.is_dir():
+            raise CheckpointError(
+                f"{self.key} begins with {asked}, but {folder} is gone.",
+                hint="Put it back, or make the campaign anew: realm campaign create",
+            )
+        return folder if asked else None
 
     def open_queue(self) -> None:
         """The queue checks what arrives with this hero's own tokenizer."""
@@ -164,7 +187,7 @@ class HeroLoop:
 
         self.queue = QuestQueue(
             self.workspace, self.db, self.events, self.settings.quests,
-            check=check, template=self.profile.prompt_template,
+            check=check, template=self.profile.prompt_template, owner=self.key,
         )  # fmt: skip
         self.inbox = Inbox(self.workspace, self.queue, self.settings.quests)
         self.queue.recover()
@@ -192,12 +215,11 @@ class HeroLoop:
     def next_quest(self) -> Quest | None:
         """The quest in hand, else the next in the queue; practice tops the queue up when it runs low."""
         self.inbox.scan()
-        if quest := self.queue.active():
+        if quest := self.queue.active() or self.begun():
             return quest
         self.workspace.withdraw("skip")  # nothing is in training: what it was meant for has ended, or never began
         idle = self.profile.idle_generation
-        waiting = sum(self.queue.counts()[priority] for priority in PRIORITIES)
-        if idle.enabled and waiting <= idle.min_queue_depth and not self.inbox.expects:
+        if idle.enabled and self.queue.waiting() <= idle.min_queue_depth and not self.inbox.expects:
             self.practise()
         quest = self.queue.claim()
         if quest is None and not idle.enabled:
@@ -207,13 +229,19 @@ class HeroLoop:
             )  # fmt: skip
         return quest
 
+    def begun(self) -> Quest | None:
+        """The quest that this campaign left half trained when another one was put in play: it goes on first."""
+        progress = self.engine.progress
+        return self.queue.claim(progress.quest) if progress.quest and not progress.quest_done else None
+
     def practise(self) -> None:
         """Make a quest of the hero's own; it enters by the inbox like any other."""
         mix = self.plan_practice()
         step, count = self.engine.progress.step, self.guild.practice_count(self.key)
-        path = self.workspace.inbox / f"practice-{step:08d}-{count}.jsonl"
-        seed = f"{self.key}/{self.settings.campaign.seed}/{step}/{count}"
-        practice.write(mix, self.skills, path, self.profile.idle_generation.examples, seed)
+        name = practice_name(self.settings, self.key)
+        path = self.workspace.inbox / f"practice-{short_name(self.key)}-{step:08d}-{count}.jsonl"
+        seed = f"{name}/{self.settings.campaign.seed}/{step}/{count}"
+        practice.write(mix, self.skills, path, self.profile.idle_generation.examples, seed, owner=self.key)
         quest = self.inbox.take(path)
         if quest:
             self.guild.record_practice(self.key, quest.id, step=step, rows=quest.rows, mix=mix, advice=self.advice())
@@ -228,7 +256,9 @@ class HeroLoop:
             priorities=self.profile.skill_priorities,
             review_share=self.profile.idle_generation.review_share,
         )
-        return curriculum.plan(view, self.settings.curriculum, seed=f"{self.key}/{self.engine.progress.step}")
+        return curriculum.plan(
+            view, self.settings.curriculum, seed=f"{practice_name(self.settings, self.key)}/{self.engine.progress.step}"
+        )
 
     # -- training ----------------------------------------------------------------------------------------------
     def train(self, quest: Quest) -> RunResult:
@@ -312,6 +342,16 @@ class HeroLoop:
         taken = [e for e in self.guild.newest(self.key) if e.step == checkpoint.step]
         self.keeper.ledger.examined(checkpoint.id, *self.standing(taken))
         self.keeper.retain(self.key)
+        self.look_for_cap(checkpoint.step)
+
+    def look_for_cap(self, step: int) -> None:
+        """A campaign that goes no further is archived with the evidence, and leaves its method behind."""
+        if self.plays and self.settings.level_cap.enabled:
+            levels = {name: self.skills.get(name).levels for name in self.settings.campaign.skills}
+            cap_watch.look(
+                self.guild, self.workspace, self.key, levels, self.settings.level_cap, step=step,
+                tokens=self.engine.progress.tokens, totals=lambda: asdict(self.metrics.totals(self.key)),
+            )  # fmt: skip
 
     def aims(self, step: int, skills: Sequence[str]) -> list[examiner.Target]:
         """The frontier of each skill, and a panel of what is mastered."""
@@ -382,8 +422,8 @@ class HeroLoop:
 
     # -- waiting and being asked -------------------------------------------------------------------------------
     def held(self) -> bool:
-        """A person asked the hero to pause or stop, and has not said resume."""
-        return bool(self.workspace.requests() & {"pause", "stop"})
+        """A person asked the hero to pause or stop, and has not said resume; or its campaign is not active."""
+        return bool(self.workspace.requests() & {"pause", "stop"}) or (self.plays and self.watch.rests(now=True))
 
     def rest(self) -> None:
         self.arrived.wait(REST_SECONDS)
@@ -391,7 +431,7 @@ class HeroLoop:
 
     def request(self, quest: Quest) -> Request | None:
         """What a person, or the end of the day, asks of the run in hand."""
-        if self.stopping.is_set():
+        if self.stopping.is_set() or (self.plays and self.watch.is_called_away()):
             return "stop"
         asked = self.workspace.requests()
         if "stop" in asked:

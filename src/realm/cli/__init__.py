@@ -39,6 +39,11 @@ COMMANDS = {
     "eval": Entry("realm.cli.guild", "evaluate", "Examine the hero on held-out problems now."),
     "skill": Entry("realm.cli.guild", "skill_app", "Skills: list, sample."),
     "hero": Entry("realm.cli.guild", "hero_app", "Heroes: list."),
+    "campaign": Entry(
+        "realm.cli.campaign",
+        "app",
+        "Campaigns: create, activate, list, show, pause, archive, continue, compare, export, rerun.",
+    ),
     "vault": Entry("realm.cli.vault", "app", "Checkpoints: ls, show, verify, retain."),
     "config": Entry("realm.cli.config", "app", "Settings: show, schema, set."),
     "presets": Entry("realm.cli.config", "presets", "Presets of the catalogue and of this workspace."),

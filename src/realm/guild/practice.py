@@ -16,20 +16,30 @@ from realm import __version__
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
 from realm.guild.skill import Problem
+from realm.records import CampaignKey
 
 Key = TypeVar("Key", bound=Hashable)
 POOL = 4
 """Problems drawn for each one that is picked for a weak primitive."""
 
 
-def write(mix: Mix, engine: SkillEngine, path: Path, count: int, seed: str, *, priority: str = "low") -> Path:
+def write(
+    mix: Mix,
+    engine: SkillEngine,
+    path: Path,
+    count: int,
+    seed: str,
+    *,
+    priority: str = "low",
+    owner: CampaignKey | None = None,
+) -> Path:
     """Write `count` training-side problems to `path` (a `.jsonl`) and what they are to `<path>.meta.json`.
 
-    The same mix, count and seed give the same bytes. The sidecar stands before the data, and the data appears whole,
-    by rename, so that an inbox may take it at once.
+    The same mix, count and seed give the same bytes; `owner` is the campaign that alone may train on them. The sidecar
+    stands before the data, and the data appears whole, by rename, so that an inbox may take it at once.
     """
     rows = [_row(problem) for problem in draw(mix, engine, count, seed)]
-    about = json.dumps(_sidecar(mix, len(rows), seed, priority), ensure_ascii=False, indent=1)
+    about = json.dumps(_sidecar(mix, len(rows), seed, priority) | _owned(owner), ensure_ascii=False, indent=1)
     _write_whole(path.with_name(path.name + ".meta.json"), [about])
     return _write_whole(path, rows)
 
@@ -112,6 +122,10 @@ def _sidecar(mix: Mix, rows: int, seed: str, priority: str) -> dict[str, Any]:
             "weak_primitives": {name: list(weak) for name, weak in mix.weak.items()},
         },
     }
+
+
+def _owned(owner: CampaignKey | None) -> dict[str, str]:
+    return {} if owner is None else {"hero": owner.hero, "campaign": owner.campaign}
 
 
 def _write_whole(path: Path, lines: Sequence[str]) -> Path:

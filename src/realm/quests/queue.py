@@ -94,7 +94,8 @@ class QuestQueue:
                 if (quest := self._in_hand(place)) is None:
                     continue
                 if ownership.is_free_for(self._owner, self._known(quest.id)):
-                    return quest
+                    self._ledger.change(quest.id, "active", ownership.owner(self._owner))
+                    return self.get(quest.id)
                 self.release(quest)
         return None
 
