@@ -2,8 +2,8 @@
 
     python benchmarks/campaign_to_cap.py [--seeds 0 1 2] [--minutes 90] [--out FOLDER] [--set KEY=VALUE ...]
 
-The hero loop as it ships: it practises until the rule of the level cap archives the campaign (docs/progression.md). A life
-that has not ended after --minutes is stopped, and the output says so. Prints, in the form that docs/campaigns.md takes
+The hero loop as it ships: it practises until the rule of the level cap archives the campaign (docs/progression.md).
+A life that has not ended after --minutes is stopped, and the output says so. Prints, in the form that docs/campaigns.md takes
 over: the cap with its evidence, minutes and tokens, what each level cost with M, and the curve of the frontier. With
 --out each campaign's method (`realm campaign rerun FILE` repeats it) and a picture of the first two lie in that folder.
 Give it a quiet machine.
@@ -86,9 +86,8 @@ def told(found: dict[str, Any]) -> Iterator[str]:
         m = "-" if cost["multiplier"] is None else f"{cost['multiplier']:.2f}"
         when = "-" if cost["ended_step"] is None else f"{cost['ended_step']:,}"
         whole = "-" if cost["ended_step"] is None else f"{cost['tokens']:,}"
-        yield (
-            f"| {cost['level']} | {when} | {whole} | {cost['frontier_tokens']:,} | {cost['maintenance_tokens']:,} | {m} |"
-        )
+        spent = f"{cost['frontier_tokens']:,} | {cost['maintenance_tokens']:,}"
+        yield f"| {cost['level']} | {when} | {whole} | {spent} | {m} |"
     yield ""
     yield "Accuracy at the frontier (minutes: level, accuracy): " + ", ".join(curve(found))
     yield ""

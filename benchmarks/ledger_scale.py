@@ -84,7 +84,7 @@ def _fact(draw: random.Random, n: int, key: CampaignKey) -> dict[str, Any]:
         "quest_completed": {"quest": f"{n:012x}", "name": f"practice-{n}.jsonl", "run": f"run-{n}", "steps": 120},
         "checkpoint_saved": {"checkpoint": f"{key}@{n}", "step": n, "size_bytes": 9_000_000, "seconds": 0.2},
         "checkpoint_dropped": {"checkpoint": f"{key}@{n}", "step": n, "reason": "older than the three newest"},
-        "practice_planned": {"quest": f"{n:012x}", "mix": {"bin/1": 0.4, "bin/2": 0.6}, "reason": "r" * 120, "rows": 99},
+        "practice_planned": {"quest": f"{n:012x}", "mix": {"bin/1": 0.4, "bin/2": 0.6}, "reason": "r" * 99, "rows": 9},
         "quest_received": {"quest": f"{n:012x}", "name": "p.jsonl", "sha256": f"{n:064x}", "size_bytes": 9,
                            "source": "practice"},
         "quest_queued": {"quest": f"{n:012x}", "name": "p.jsonl", "priority": "low", "rows": 4000, "set_aside": 0},

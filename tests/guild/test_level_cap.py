@@ -18,10 +18,10 @@ from realm.guild.level_cap import (
     attempts,
     frontier_of,
     is_maxed_out,
-    judge,
     slope,
     student_t,
     token_limit,
+    verdict,
 )
 from realm.guild.progression import Examination
 from realm.records import CampaignKey
@@ -180,10 +180,10 @@ RISING = [0.50, 0.53, 0.55, 0.58, 0.61, 0.63, 0.66, 0.68, 0.71, 0.74]
 
 def test_it_takes_a_high_cost_and_a_flat_accuracy() -> None:
     cheap, dear = [Spent(5, 1, 1000)], [Spent(5, 1, 1001)]
-    assert not judge("bin", 30, [], cheap, examined(1, FLAT), RULE).is_capped
-    assert not judge("bin", 30, [], dear, examined(1, RISING), RULE).is_capped
-    assert not judge("bin", 30, [], dear, examined(1, FLAT[:9]), RULE).is_capped
-    found = judge("bin", 30, [], dear, examined(1, FLAT), RULE)
+    assert not verdict("bin", 30, [], cheap, examined(1, FLAT), RULE).is_capped
+    assert not verdict("bin", 30, [], dear, examined(1, RISING), RULE).is_capped
+    assert not verdict("bin", 30, [], dear, examined(1, FLAT[:9]), RULE).is_capped
+    found = verdict("bin", 30, [], dear, examined(1, FLAT), RULE)
     assert found.is_capped and found.cap == 0
     assert "1,001 tokens" in found.reason and "does not rise" in found.reason
     assert found.as_json()["accuracies"] == FLAT
@@ -191,9 +191,9 @@ def test_it_takes_a_high_cost_and_a_flat_accuracy() -> None:
 
 def test_only_the_last_examinations_of_the_attempt_count() -> None:
     dear = [Spent(30, 1, 5000)]
-    assert judge("bin", 30, [], dear, examined(1, [*RISING, *FLAT]), RULE).is_capped
+    assert verdict("bin", 30, [], dear, examined(1, [*RISING, *FLAT]), RULE).is_capped
     changes = [LevelChange(20, 1, "gained")]
-    late = judge("bin", 30, changes, [Spent(30, 2, 5000)], examined(2, [*FLAT, *FLAT[:5]], after=14), RULE)
+    late = verdict("bin", 30, changes, [Spent(30, 2, 5000)], examined(2, [*FLAT, *FLAT[:5]], after=14), RULE)
     assert not late.is_capped and late.examined == 9
 
 
@@ -201,8 +201,8 @@ def test_keeping_the_others_may_cost_too_much() -> None:
     changes = [LevelChange(10, 1, "gained")]
     spent = [Spent(10, 1, 800), Spent(20, 2, 100), Spent(20, 1, 400)]
     asked = examined(2, FLAT, after=10)
-    assert not judge("bin", 30, changes, spent, asked, RULE).is_capped  # M is 4, and must exceed it
-    found = judge("bin", 30, changes, [*spent, Spent(21, 1, 1)], asked, RULE)
+    assert not verdict("bin", 30, changes, spent, asked, RULE).is_capped  # M is 4, and must exceed it
+    found = verdict("bin", 30, changes, [*spent, Spent(21, 1, 1)], asked, RULE)
     assert found.is_capped and found.cap == 1 and "4.0 times" in found.reason
 
 
@@ -215,22 +215,22 @@ def test_long_is_measured_by_the_median_of_the_last_levels_and_the_minimum() -> 
 
 
 def test_a_skill_that_is_mastered_whole_goes_no_further() -> None:
-    found = judge("bin", 2, [LevelChange(1, 1, "gained"), LevelChange(2, 2, "gained")], [], [], RULE)
+    found = verdict("bin", 2, [LevelChange(1, 1, "gained"), LevelChange(2, 2, "gained")], [], [], RULE)
     assert found.is_capped and found.cap == 2 and found.attempt is None
 
 
 def test_every_skill_in_focus_must_be_capped() -> None:
-    capped = judge("bin", 30, [], [Spent(5, 1, 2000)], examined(1, FLAT), RULE)
-    open_ = judge("sy", 30, [], [], [], RULE)
+    capped = verdict("bin", 30, [], [Spent(5, 1, 2000)], examined(1, FLAT), RULE)
+    open_ = verdict("sy", 30, [], [], [], RULE)
     assert is_maxed_out([capped]) and not is_maxed_out([capped, open_]) and not is_maxed_out([])
 
 
 def test_a_continued_campaign_gets_as_much_again() -> None:
     spent, asked = [Spent(10, 1, 5000)], examined(1, FLAT)
-    assert judge("bin", 30, [], spent, asked, RULE).is_capped
-    again = judge("bin", 30, [], spent, asked, RULE, since_step=10)
+    assert verdict("bin", 30, [], spent, asked, RULE).is_capped
+    again = verdict("bin", 30, [], spent, asked, RULE, since_step=10)
     assert not again.is_capped and again.attempt is not None and again.attempt.frontier_tokens == 0
-    later = judge(
+    later = verdict(
         "bin", 30, [], [*spent, Spent(30, 1, 1500)], [*asked, *examined(1, FLAT, after=20)], RULE, since_step=10
     )
     assert later.is_capped and later.attempt is not None and later.attempt.frontier_tokens == 1500
@@ -242,7 +242,7 @@ def test_a_verdict_keeps_its_promises(
 ) -> None:
     changes, spent = life
     level = attempts(changes, spent)[-1].level
-    found = judge("bin", 4, changes, spent, examined(level, [r / 100 for r in right]), RULE, since_step=since)
+    found = verdict("bin", 4, changes, spent, examined(level, [r / 100 for r in right]), RULE, since_step=since)
     assert found.cap == min(level - 1, 4)
     if not found.is_capped or found.attempt is None:
         return

@@ -20,7 +20,7 @@ def verdicts(
     """Whether each skill in focus (skill -> its highest level) goes further; after a continue from there on."""
     before = ledger.level_cap(key)
     since_step = before.step if before else -1
-    return [ledger.judge(key, skill, highest, settings, since_step) for skill, highest in levels.items()]
+    return [ledger.verdict(key, skill, highest, settings, since_step) for skill, highest in levels.items()]
 
 
 def look(

@@ -165,7 +165,7 @@ def student_t(freedom: int) -> float:
     return z + first / freedom + second / freedom**2
 
 
-def judge(
+def verdict(
     skill: str,
     highest: int,
     changes: Sequence[LevelChange],

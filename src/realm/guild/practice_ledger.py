@@ -11,7 +11,7 @@ from realm.config.schema import LevelCapSettings
 from realm.events import PracticePlanned
 from realm.guild.curriculum import Cell, Mix, SkillView, View
 from realm.guild.engine import SkillEngine
-from realm.guild.level_cap import Attempt, LevelChange, SkillVerdict, Spent, attempts, judge
+from realm.guild.level_cap import Attempt, LevelChange, SkillVerdict, Spent, attempts, verdict
 from realm.guild.primitive_ledger import PrimitiveLedger
 from realm.guild.strain import Advice
 from realm.guild.tables import Practice, level_tokens_table, of, practice_table
@@ -157,14 +157,14 @@ class PracticeLedger(PrimitiveLedger):
         """The skill's changes of level as the rules of the level cap take them."""
         return [LevelChange(t.step, t.level, t.kind, t.tokens, t.time) for t in self.transitions(key, skill)]
 
-    def judge(
+    def verdict(
         self, key: CampaignKey, skill: str, highest: int, settings: LevelCapSettings, since_step: int = -1
     ) -> SkillVerdict:
         """Whether a skill goes further, from what is on record."""
         frontier = self.state(key, skill).frontier
         examined = self.examinations(key, skill, frontier, limit=settings.examinations)
         spent = self.spent(key, skill, [since_step])
-        return judge(skill, highest, self.changes(key, skill), spent, examined, settings, since_step=since_step)
+        return verdict(skill, highest, self.changes(key, skill), spent, examined, settings, since_step=since_step)
 
     def _forget_beyond(self, connection: Connection, key: CampaignKey, step: int) -> None:
         t = level_tokens_table
