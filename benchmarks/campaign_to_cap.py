@@ -3,10 +3,10 @@
     python benchmarks/campaign_to_cap.py [--seeds 0 1 2] [--minutes 90] [--out FOLDER] [--set KEY=VALUE ...]
 
 The hero loop as it ships: it practises until the rule of the level cap archives the campaign (docs/progression.md).
-A life that has not ended after --minutes is stopped, and the output says so. Prints, in the form that docs/campaigns.md takes
-over: the cap with its evidence, minutes and tokens, what each level cost with M, and the curve of the frontier. With
---out each campaign's method (`realm campaign rerun FILE` repeats it) and a picture of the first two lie in that folder.
-Give it a quiet machine.
+A life that has not ended after --minutes is stopped, and the output says so. Prints, in the form that
+docs/campaigns.md takes over: the cap with its evidence, minutes and tokens, what each level cost with M, and the curve
+of the frontier. With --out each campaign's method (`realm campaign rerun FILE` repeats it) and a picture of the first
+two lie in that folder. Give it a quiet machine.
 """
 
 from __future__ import annotations

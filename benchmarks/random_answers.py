@@ -3,8 +3,8 @@
     python benchmarks/random_answers.py [--seeds 20] [--quests 6] [--examples 500]
 
 The hero loop as it ships but for the answers: each practice problem gets the answer of another one. Examinations are
-the real ones. Prints for each seed the examinations of the frontier and the level-ups, then their sum; exits with 1 when
-there is one.
+the real ones. Prints for each seed the examinations of the frontier and the level-ups, then their sum; exits with 1
+when there is one.
 """
 
 from __future__ import annotations

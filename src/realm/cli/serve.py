@@ -72,7 +72,9 @@ def _hero(realm: Realm) -> None:
             signal.signal(number, lambda *_: stopping.set())
         while not stopping.is_set():  # a life ends when another campaign is put in play; the next one plays that
             settings = load_in_play(realm.workspace, os.environ)
-            HeroLoop(realm.workspace, settings, realm.db, realm.events).live(stopping)
+            loop = HeroLoop(realm.workspace, settings, realm.db, realm.events)
+            if loop.watch.named == loop.key:  # else it was put in play just now, between the two lines above
+                loop.live(stopping)
 
 
 def _web(opened: Realm, names: set[str]) -> None:
@@ -91,6 +93,7 @@ def _web(opened: Realm, names: set[str]) -> None:
         if names & {"page", "watchtower"}:
             apps.append((create_watchtower(realm), services.watchtower_port))
         watch = CampaignWatch(realm.workspace, GuildLedger(realm.db, realm.events), realm.key)
-        moved = asyncio.run(serve_together(apps, services.bind, keep_watch(realm), watch.has_moved))
+        gone = watch.named != realm.key
+        moved = gone or asyncio.run(serve_together(apps, services.bind, keep_watch(realm), watch.has_moved))
         settings = load_in_play(realm.workspace, os.environ) if moved else realm.settings
         realm = replace(realm, settings=settings.model_copy(update={"services": services}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from realm.cli.context import Realm
+from realm.guild.campaign_state import WORDS
 from realm.guild.ledger import GuildLedger
 from realm.guild.progression import Examination
 from realm.quests.queue import QuestQueue
@@ -27,6 +28,7 @@ def standing(realm: Realm) -> dict[str, Any]:
         ],
         "requests": sorted(realm.workspace.requests()),
         "campaign": str(realm.key),
+        "campaign_state": guild.campaign_state(realm.key),
         "step": latest.step if latest else 0,
         "loss": latest.loss if latest else None,
         "tokens_per_second": metrics.throughput(realm.key).input_tokens,
@@ -54,6 +56,8 @@ def words(found: dict[str, Any]) -> str:
         lines.append(f"  asked for: {', '.join(found['requests'])} (go on: realm resume)")
     loss = "no training yet" if found["loss"] is None else f"loss {found['loss']:.3f}"
     lines.append(f"{found['campaign']}: step {found['step']}, {loss}, {found['tokens_per_second']:.0f} tokens/s")
+    if (state := found["campaign_state"]) != "active":
+        lines.append(f"  {WORDS[state]} (go on: realm campaign continue {found['campaign']})")
     lines += [f"  {skill} level {level}" for skill, level in found["levels"].items()]
     for e in found["examinations"]:
         share = f"{e['correct']}/{e['n']} = {e['accuracy']:.0%} [{e['low']:.0%}, {e['high']:.0%}]"

@@ -165,10 +165,16 @@ class CampaignWatch:
         self._key = key
         self._clock = clock
         self._stamp = self._look()
+        self._named: CampaignKey | None = None
         self._named = self._name()
         self._moved = False
         self._rests = False
         self._due = 0.0
+
+    @property
+    def named(self) -> CampaignKey | None:
+        """The campaign that realm.toml named when this watch began; None when it did not load then."""
+        return self._named
 
     def is_called_away(self) -> bool:
         """Another campaign was put in play, or this one is not active. Cheap: asked at every step."""
@@ -201,7 +207,7 @@ class CampaignWatch:
         try:
             return in_play.key_of(load(self._file, env=os.environ))
         except ConfigError:
-            return getattr(self, "_named", None)
+            return self._named
 
 
 def short_name(key: CampaignKey) -> str:
