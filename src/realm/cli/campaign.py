@@ -324,6 +324,6 @@ def _described(found: dict[str, Any], tokens: dict[str, dict[int, int]]) -> Iter
         if tokens.get(skill):
             each = ", ".join(f"{level}: {count:,}" for level, count in sorted(tokens[skill].items()))
             yield f"    tokens per level: {each}"
-    if cap := found["level_cap"]:
-        levels = ", ".join(f"{skill} {level}" for skill, level in cap["levels"].items())
-        yield f"  maxed out at step {cap['step']}: level cap {levels}"
+    yield "  milestones:"
+    for milestone in found["milestones"]:
+        yield f"    step {milestone['step']:>7}  {milestone['words']}"

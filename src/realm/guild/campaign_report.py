@@ -15,6 +15,7 @@ from typing import Any
 from realm.errors import UsageError
 from realm.guild.examiner import EXAM_SEED
 from realm.guild.ledger import GuildLedger
+from realm.guild.milestones import milestones
 from realm.guild.progression import Examination
 from realm.guild.tables import Campaign
 
@@ -50,6 +51,7 @@ def report(ledger: GuildLedger, campaign: Campaign, totals: Mapping[str, Any]) -
             "examination": _point(bests.examination, 0.0) if bests.examination else None,
         },
         "costs": {skill: [attempt.as_json() for attempt in ledger.attempts(key, skill)] for skill in skills},
+        "milestones": [asdict(each) for each in milestones(campaign, ledger.transitions(key), bests, cap)],
         "transitions": [asdict(change) for change in ledger.transitions(key)],
         "curves": {skill: curve(ledger.examinations(key, skill, limit=READ_AT_ONCE)) for skill in skills},
         "level_cap": None if cap is None else
