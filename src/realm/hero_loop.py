@@ -22,7 +22,7 @@ from realm.config.beginning import practice_name
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
 from realm.config.schema import RealmSettings
 from realm.db import Database
-from realm.errors import CheckpointError, DiskFull, QuestError, RealmError
+from realm.errors import DiskFull, QuestError, RealmError
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -36,7 +36,7 @@ from realm.events import (
     RunStarted,
 )
 from realm.guild import cap_watch, curriculum, examiner, practice
-from realm.guild.campaigns import CampaignWatch, recorded, short_name
+from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
 from realm.guild.progression import Examination, pooled
@@ -78,6 +78,7 @@ class HeroLoop:
         self.metrics = Metrics(db)
         self.watch = CampaignWatch(workspace, self.guild, self.key)
         self.plays = spec is None  # a preset's training belongs to no campaign in play, and nothing calls it away
+        self.starting_checkpoint = settings.campaign.starting_checkpoint if self.plays else ""
         self.heart = Heartbeat(workspace.logs / "hero.beat")
         self.stopping = threading.Event()
         self.arrived = threading.Event()
@@ -129,9 +130,9 @@ class HeroLoop:
 
     def wake(self) -> None:
         """Stand where the newest trustworthy checkpoint stands, and end what a kill cut short there."""
-        began = self.settings.campaign.starting_checkpoint if self.plays else ""
+        began_with = recorded(self.settings, self.key)
         self.guild.begin(
-            self.key, self.settings.campaign, settings=recorded(self.settings, self.key), starting_checkpoint=began
+            self.key, self.settings.campaign, settings=began_with, starting_checkpoint=self.starting_checkpoint
         )
         with self.heart.during():
             self.stand()
@@ -149,23 +150,11 @@ class HeroLoop:
         self.metrics.truncate(self.key, progress.step)
         self.strains = self.restore_strain(self.newest)
         folder = self.keeper.folder(self.newest) if self.newest else None
-        hero = heroes.load(
-            self.profile, models=self.workspace.models, checkpoint=folder or self.start_folder(),
-            seed=self.settings.campaign.seed, name=self.key.hero,
-        )  # fmt: skip
+        start = start_folder(self.workspace, self.key, self.starting_checkpoint)
+        seed, models = self.settings.campaign.seed, self.workspace.models
+        hero = heroes.load(self.profile, models=models, checkpoint=folder or start, seed=seed, name=self.key.hero)
         self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
         self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
-
-    def start_folder(self) -> Path | None:
-        """The weights that a New Game+ begins with. Raises CheckpointError when they are gone."""
-        asked = self.settings.campaign.starting_checkpoint if self.plays else ""
-        folder = self.workspace.campaign_start(self.key.hero, self.key.campaign)
-        if asked and not folder.is_dir():
-            raise CheckpointError(
-                f"{self.key} begins with {asked}, but {folder} is gone.",
-                hint="Put it back, or make the campaign anew: realm campaign create",
-            )
-        return folder if asked else None
 
     def open_queue(self) -> None:
         """The queue checks what arrives with this hero's own tokenizer."""

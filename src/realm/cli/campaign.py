@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from realm.config.sources import nested, override_leaves
 from realm.errors import CheckpointError, ConfigError, UsageError
 from realm.guild import campaign_report, cap_watch
 from realm.guild.campaign_state import WORDS, Action
-from realm.guild.campaigns import Campaigns
+from realm.guild.campaigns import Campaigns, recorded
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
 from realm.guild.tables import Campaign
@@ -277,11 +277,9 @@ def _report_of(realm: Realm, campaigns: Campaigns, ledger: GuildLedger, name: st
     if name.endswith(".json") and Path(name).is_file():
         return campaign_report.read(Path(name))
     campaign = campaigns.find(name)
-    if not campaign.settings:
+    if "tables" not in campaign.settings:  # no hero has woken in it, or one of an older version began it
         settings = in_play.settings_of(realm.workspace, campaign.key)
-        campaign = ledger.begin(
-            campaign.key, settings.campaign, settings={"tables": deciding_tables(settings, campaign.key)}
-        )
+        campaign = replace(campaign, settings=recorded(settings, campaign.key))
     return campaign_report.report(ledger, campaign, _totals(realm, campaign.key))
 
 

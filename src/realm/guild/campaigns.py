@@ -19,7 +19,7 @@ from realm.config.beginning import deciding_tables
 from realm.config.layers import load
 from realm.config.run_spec import installed_versions, program_commit
 from realm.config.schema import RealmSettings
-from realm.errors import ConfigError, UsageError
+from realm.errors import CheckpointError, ConfigError, UsageError
 from realm.guild.campaign_state import Action
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
@@ -208,6 +208,17 @@ class CampaignWatch:
             return in_play.key_of(load(self._file, env=os.environ))
         except ConfigError:
             return self._named
+
+
+def start_folder(workspace: Workspace, key: CampaignKey, starting_checkpoint: str) -> Path | None:
+    """The weights that a New Game+ begins with; None for a new game. Raises CheckpointError when they are gone."""
+    folder = workspace.campaign_start(key.hero, key.campaign)
+    if starting_checkpoint and not folder.is_dir():
+        raise CheckpointError(
+            f"{key} begins with {starting_checkpoint}, but {folder} is gone.",
+            hint="Put it back, or make the campaign anew: realm campaign create",
+        )
+    return folder if starting_checkpoint else None
 
 
 def short_name(key: CampaignKey) -> str:

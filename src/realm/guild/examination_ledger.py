@@ -20,10 +20,12 @@ from realm.guild.ledger_base import LedgerBase
 from realm.guild.progression import Change, Examination, SkillState, apply, fold
 from realm.guild.tables import (
     COUNTED,
+    LIGHT,
     Bests,
     Transition,
     as_counted,
     as_examination,
+    as_light,
     as_row,
     examination_table,
     level_transition_table,
@@ -187,11 +189,26 @@ class ExaminationLedger(LedgerBase):
             return connection.scalar(query) is not None
 
     def history(self, key: CampaignKey, skill: str, *, limit: int = 2000) -> dict[int, list[Examination]]:
-        """Level -> its examinations, oldest first, for charts: the newest `limit` of the skill."""
+        """Level -> its examinations without primitives, oldest first, for charts: the newest `limit` of the skill."""
+        t = examination_table
+        query = select(*LIGHT).where(of(t, key, skill)).order_by(t.c.step.desc(), t.c.level).limit(limit)
+        with self._db.read() as connection:
+            found = [as_light(row) for row in connection.execute(query)]
         by_level: dict[int, list[Examination]] = {}
-        for examination in reversed(self.examinations(key, skill, limit=limit)):
+        for examination in reversed(found):
             by_level.setdefault(examination.level, []).append(examination)
         return dict(sorted(by_level.items()))
+
+    def newest_of_levels(self, key: CampaignKey, skill: str, levels: int) -> dict[int, Examination]:
+        """Level -> its newest examination without primitives, of the first `levels`; found one by one by index."""
+        t = examination_table
+        found: dict[int, Examination] = {}
+        with self._db.read() as connection:
+            for level in range(1, levels + 1):
+                query = select(*LIGHT).where(of(t, key, skill), t.c.level == level).order_by(t.c.step.desc()).limit(1)
+                if (row := connection.execute(query).one_or_none()) is not None:
+                    found[level] = as_light(row)
+        return found
 
     def transitions(self, key: CampaignKey, skill: str | None = None) -> list[Transition]:
         """Levels gained and lost, oldest first."""

@@ -265,6 +265,15 @@ def as_row(e: Examination) -> dict[str, Any]:
     return {"hero": e.key.hero, "campaign": e.key.campaign, "primitives": json.dumps(dict(e.primitives)), **plain}
 
 
+LIGHT = tuple(examination_table.c[name] for name in ("hero", "campaign", *_PLAIN))
+"""All columns but the primitives, whose JSON is most of what reading an examination costs."""
+
+
+def as_light(row: Row[Any]) -> Examination:
+    """An examination without its primitives."""
+    return Examination(key=CampaignKey(row.hero, row.campaign), **{name: getattr(row, name) for name in _PLAIN})
+
+
 def as_examination(row: Row[Any]) -> Examination:
     plain = {name: getattr(row, name) for name in _PLAIN}
     primitives = {name: (correct, n) for name, (correct, n) in json.loads(row.primitives).items()}

@@ -55,8 +55,8 @@ class SkillReader:
 
     def _skill(self, name: str, state: SkillState, practices: Sequence[PracticeRow], best_level: int) -> Skill:
         spec = self._engine.get(name).spec
-        newest = {level: taken[-1] for level, taken in self._ledger.history(self._key, name).items()}
         levels = len(spec.levels)
+        newest = self._ledger.newest_of_levels(self._key, name, levels)
         frontier = min(state.frontier, levels)
         primitives = [Primitive(p.name.replace("_", " "), p.n, p.accuracy, *p.interval)
                       for p in self._ledger.primitives(self._key, name)]  # fmt: skip
