@@ -300,3 +300,23 @@ def test_a_hundred_thousand_examinations_do_not_slow_the_page(db: Database, ledg
     ledger.newest(KEY), ledger.primitives(KEY, "bin"), ledger.weakest(KEY, "bin"), ledger.levels(KEY)
     ledger.examinations(KEY, "bin", 7), ledger.was_examined(KEY, 77)
     assert time.perf_counter() - started < 2.0
+
+
+def test_what_a_level_cost_is_summed_between_changes_of_level(ledger: GuildLedger) -> None:
+    for step in range(1, 8):
+        ledger.record_tokens(KEY, step, {("bin", 1): 10, ("bin", 2): 100 * step, ("other", 1): 7})
+        ledger.record([exam(1 if step <= 3 else 2, step, 90)])
+    assert [(t.level, t.step) for t in ledger.transitions(KEY)] == [(1, 3), (2, 6)]
+    assert sorted(ledger.spent(KEY, "bin")) == [
+        (3, 1, 30),
+        (3, 2, 600),
+        (6, 1, 30),
+        (6, 2, 1500),
+        (7, 1, 10),
+        (7, 2, 700),
+    ]
+    costs = [(a.level, a.ended_step, a.frontier_tokens, a.maintenance_tokens) for a in ledger.attempts(KEY, "bin")]
+    assert costs == [(1, 3, 30, 0), (2, 6, 1500, 30), (3, None, 0, 710)]
+    assert ledger.spent(KEY, "none") == [] and ledger.attempts(OTHER, "bin")[0].level == 1
+    assert sum(s.tokens for s in ledger.spent(KEY, "bin", [5])) == sum(s.tokens for s in ledger.spent(KEY, "bin"))
+    assert ledger.newest_of_levels(KEY, "bin").keys() == {1, 2}

@@ -177,9 +177,9 @@ class ExaminationLedger(LedgerBase):
         """All examinations of the checkpoint that was examined last."""
         table = examination_table
         last = select(table.c.step).where(of(table, key)).order_by(table.c.step.desc()).limit(1).scalar_subquery()
-        query = select(table).where(of(table, key), table.c.step == last).order_by(table.c.skill, table.c.level)
         with self._db.read() as connection:
-            return [as_examination(row) for row in connection.execute(query)]
+            rows = connection.execute(select(table).where(of(table, key), table.c.step == last)).all()
+        return [as_examination(row) for row in sorted(rows, key=lambda row: (row.skill, row.level))]
 
     def was_examined(self, key: CampaignKey, step: int) -> bool:
         """Whether the checkpoint of a step has any examination: a kill may have come in between."""
@@ -189,26 +189,20 @@ class ExaminationLedger(LedgerBase):
             return connection.scalar(query) is not None
 
     def history(self, key: CampaignKey, skill: str, *, limit: int = 2000) -> dict[int, list[Examination]]:
-        """Level -> its examinations without primitives, oldest first, for charts: the newest `limit` of the skill."""
+        """Level -> what levels count of its examinations, oldest first, for charts: the newest `limit` of the skill."""
         t = examination_table
-        query = select(*LIGHT).where(of(t, key, skill)).order_by(t.c.step.desc(), t.c.level).limit(limit)
+        query = select(*COUNTED).where(of(t, key, skill)).order_by(t.c.step.desc(), t.c.level).limit(limit)
         with self._db.read() as connection:
-            found = [as_light(row) for row in connection.execute(query)]
+            found = [as_counted(key, row) for row in connection.execute(query)]
         by_level: dict[int, list[Examination]] = {}
         for examination in reversed(found):
             by_level.setdefault(examination.level, []).append(examination)
         return dict(sorted(by_level.items()))
 
-    def newest_of_levels(self, key: CampaignKey, skill: str, levels: int) -> dict[int, Examination]:
-        """Level -> its newest examination without primitives, of the first `levels`; found one by one by index."""
-        t = examination_table
-        found: dict[int, Examination] = {}
+    def newest_of_levels(self, key: CampaignKey, skill: str) -> dict[int, Examination]:
+        """Level -> its newest examination without primitives."""
         with self._db.read() as connection:
-            for level in range(1, levels + 1):
-                query = select(*LIGHT).where(of(t, key, skill), t.c.level == level).order_by(t.c.step.desc()).limit(1)
-                if (row := connection.execute(query).one_or_none()) is not None:
-                    found[level] = as_light(row)
-        return found
+            return {row.level: as_light(row) for row in newest_rows(connection, key, skill, LIGHT)}
 
     def transitions(self, key: CampaignKey, skill: str | None = None) -> list[Transition]:
         """Levels gained and lost, oldest first."""
@@ -227,6 +221,18 @@ class ExaminationLedger(LedgerBase):
         """Personal bests of the campaign as it stands; a level that was lost again still counts."""
         with self._db.read() as connection:
             return personal_bests.read(connection, key)
+
+
+def newest_rows(connection: Connection, key: CampaignKey, skill: str, columns: Sequence[Any]) -> list[Any]:
+    """The newest examination of each level, by two look-ups in an index for each: grouping would read them all."""
+    t = examination_table
+    rows: list[Any] = []
+    level = connection.scalar(select(func.min(t.c.level)).where(of(t, key, skill)))
+    while level is not None:
+        query = select(*columns).where(of(t, key, skill), t.c.level == level).order_by(t.c.step.desc()).limit(1)
+        rows.append(connection.execute(query).one())
+        level = connection.scalar(select(func.min(t.c.level)).where(of(t, key, skill), t.c.level > level))
+    return rows
 
 
 def _state(connection: Connection, key: CampaignKey, skill: str) -> SkillState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Integer, column, delete, func, select, true, values
 
 from realm.config.schema import LevelCapSettings
 from realm.events import PracticePlanned
@@ -16,6 +16,8 @@ from realm.guild.primitive_ledger import PrimitiveLedger
 from realm.guild.strain import Advice
 from realm.guild.tables import Practice, level_tokens_table, of, practice_table
 from realm.records import CampaignKey
+
+_NO_STEP = 2**31 - 1
 
 
 class PracticeLedger(PrimitiveLedger):
@@ -139,15 +141,19 @@ class PracticeLedger(PrimitiveLedger):
         """
         t = level_tokens_table
         bounds = sorted({change.step for change in self.transitions(key, skill)} | set(until_steps))
-        stretches = zip([-1, *bounds], [*bounds, None], strict=True)
-        sums: list[Spent] = []
+        pairs = list(zip([-1, *bounds], [*bounds, _NO_STEP], strict=True))
+        stretch = values(column("after", Integer), column("until", Integer), name="stretch").data(pairs)
         with self._db.read() as connection:
-            for after, until in stretches:
-                query = select(func.max(t.c.step), t.c.level, func.sum(t.c.tokens)).where(
-                    of(t, key, skill), t.c.step > after, *([] if until is None else [t.c.step <= until])
-                )
-                sums += [Spent(*map(int, row)) for row in connection.execute(query.group_by(t.c.level))]
-        return sums
+            level_values = [(level,) for level in _levels(connection, key, skill)]
+            if not level_values:
+                return []
+            level = values(column("level", Integer), name="each").data(level_values)
+            within = [of(t, key, skill), t.c.level == level.c.level]
+            within += [t.c.step > stretch.c.after, t.c.step <= stretch.c.until]
+            newest = select(func.max(t.c.step)).where(*within).scalar_subquery()
+            total = select(func.sum(t.c.tokens)).where(*within).scalar_subquery()
+            found = connection.execute(select(newest, level.c.level, total).select_from(level.join(stretch, true())))
+            return [Spent(int(step), int(at), int(tokens)) for step, at, tokens in found if step is not None]
 
     def attempts(self, key: CampaignKey, skill: str) -> list[Attempt]:
         """What each level of a skill cost, in the order of mastering; the running attempt is the last."""
@@ -170,3 +176,14 @@ class PracticeLedger(PrimitiveLedger):
         t = level_tokens_table
         connection.execute(delete(t).where(of(t, key), t.c.step > step))
         super()._forget_beyond(connection, key, step)
+
+
+def _levels(connection: Connection, key: CampaignKey, skill: str) -> list[int]:
+    """The levels that tokens were trained on, one look-up in an index for each."""
+    t = level_tokens_table
+    found: list[int] = []
+    level = connection.scalar(select(func.min(t.c.level)).where(of(t, key, skill)))
+    while level is not None:
+        found.append(level)
+        level = connection.scalar(select(func.min(t.c.level)).where(of(t, key, skill), t.c.level > level))
+    return found

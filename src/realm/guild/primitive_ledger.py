@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import and_, func, select
-
-from realm.guild.examination_ledger import ExaminationLedger
-from realm.guild.tables import PrimitiveAccuracy, examination_table, of
+from realm.guild.examination_ledger import ExaminationLedger, newest_rows
+from realm.guild.tables import PrimitiveAccuracy, examination_table
 from realm.records import CampaignKey
 
 
@@ -20,19 +18,11 @@ class PrimitiveLedger(ExaminationLedger):
         Each level's set of problems is fixed: taking only its newest examination counts no problem twice, so that
         the interval is as wide as it should be.
         """
-        table = examination_table
-        last = select(table.c.level, func.max(table.c.step).label("step")).where(of(table, key, skill))
-        last = last.where(table.c.level == level) if level is not None else last
-        newest = last.group_by(table.c.level).subquery()
-        query = (
-            select(table.c.primitives)
-            .where(of(table, key, skill))
-            .join(newest, and_(table.c.level == newest.c.level, table.c.step == newest.c.step))
-        )
         counts: dict[str, tuple[int, int]] = {}
+        t = examination_table
         with self._db.read() as connection:
-            for text in connection.scalars(query):
-                for name, (correct, n) in json.loads(text).items():
+            for found, text in newest_rows(connection, key, skill, [t.c.level, t.c.primitives]):
+                for name, (correct, n) in json.loads(text).items() if level in (None, found) else ():
                     before = counts.get(name, (0, 0))
                     counts[name] = (before[0] + correct, before[1] + n)
         return [PrimitiveAccuracy(name, *counts[name]) for name in sorted(counts)]

@@ -85,6 +85,7 @@ level_tokens_table = Table(
     Column("skill", String(40), primary_key=True),
     Column("level", Integer, primary_key=True),
     Column("tokens", Integer, nullable=False),
+    Index("ix_level_tokens_cost", "hero", "campaign", "skill", "level", "step", "tokens"),  # sums read the index alone
 )
 practice_table = Table(
     "practice",

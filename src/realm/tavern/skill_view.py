@@ -56,7 +56,7 @@ class SkillReader:
     def _skill(self, name: str, state: SkillState, practices: Sequence[PracticeRow], best_level: int) -> Skill:
         spec = self._engine.get(name).spec
         levels = len(spec.levels)
-        newest = self._ledger.newest_of_levels(self._key, name, levels)
+        newest = self._ledger.newest_of_levels(self._key, name)
         frontier = min(state.frontier, levels)
         primitives = [Primitive(p.name.replace("_", " "), p.n, p.accuracy, *p.interval)
                       for p in self._ledger.primitives(self._key, name)]  # fmt: skip

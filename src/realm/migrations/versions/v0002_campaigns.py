@@ -37,6 +37,12 @@ def upgrade() -> None:
         sa.Column("time", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("hero", "campaign", "kind", "skill"),
     )
+    op.create_index(
+        "ix_level_tokens_cost",
+        "level_tokens",
+        ["hero", "campaign", "skill", "level", "step", "tokens"],
+        unique=False,
+    )
     op.create_index("ix_fact_campaign_kind", "fact", ["hero", "campaign", "kind", "id"], unique=False)
     with op.batch_alter_table("quest") as quest:
         quest.add_column(sa.Column("hero", sa.String(length=80), nullable=False, server_default=""))
@@ -53,6 +59,7 @@ def downgrade() -> None:
     with op.batch_alter_table("quest") as quest:
         quest.drop_column("campaign")
         quest.drop_column("hero")
+    op.drop_index("ix_level_tokens_cost", table_name="level_tokens")
     op.drop_index("ix_fact_campaign_kind", table_name="fact")
     op.drop_table("personal_best")
     op.drop_index("ix_level_cap_campaign", table_name="level_cap")
