@@ -142,12 +142,12 @@ class PracticeLedger(PrimitiveLedger):
         t = level_tokens_table
         bounds = sorted({change.step for change in self.transitions(key, skill)} | set(until_steps))
         pairs = list(zip([-1, *bounds], [*bounds, _NO_STEP], strict=True))
-        stretch = values(column("after", Integer), column("until", Integer), name="stretch").data(pairs)
+        stretch = values(column("after", Integer), column("until", Integer), name="stretch").data(pairs).cte("stretch")
         with self._db.read() as connection:
             level_values = [(level,) for level in _levels(connection, key, skill)]
             if not level_values:
                 return []
-            level = values(column("level", Integer), name="each").data(level_values)
+            level = values(column("level", Integer), name="each").data(level_values).cte("each")
             within = [of(t, key, skill), t.c.level == level.c.level]
             within += [t.c.step > stretch.c.after, t.c.step <= stretch.c.until]
             newest = select(func.max(t.c.step)).where(*within).scalar_subquery()
