@@ -110,7 +110,8 @@ def test_a_page_that_runs_takes_another_campaign_up(
     environment = {
         **os.environ, "REALM_SERVICES__TAVERN_PORT": ports[0], "REALM_SERVICES__WATCHTOWER_PORT": ports[1],
     }  # fmt: skip
-    page = subprocess.Popen([sys.executable, "-m", "realm", "serve", "page"], env=environment)
+    here = Path(__file__).parents[2]  # where the program lies that is under test, however it is found
+    page = subprocess.Popen([sys.executable, "-m", "realm", "serve", "page"], env=environment, cwd=here)
     try:
         assert "first-light" in _until(f"http://localhost:{ports[0]}/", "first-light")
         realm("activate", "second")

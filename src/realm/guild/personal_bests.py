@@ -43,9 +43,10 @@ def recount(connection: Connection, key: CampaignKey) -> None:
     connection.execute(delete(_t).where(of(_t, key)))
     e = examination_table
     share = e.c.correct * 1.0 / e.c.n
-    asked = select(e).where(of(e, key), e.c.role == "frontier", e.c.n > 0)
-    row = connection.execute(asked.order_by(share.desc(), e.c.step).limit(1)).one_or_none()
-    if row is not None:
+    asked = select(e.c.id).where(of(e, key), e.c.role == "frontier", e.c.n > 0)
+    best = connection.scalar(asked.order_by(share.desc(), e.c.step).limit(1))
+    if best is not None:
+        row = connection.execute(select(e).where(e.c.id == best)).one()
         _keep(connection, key, "examination", "", _of_examination(as_examination(row)))
     t = level_transition_table
     mastered: dict[str, set[int]] = {}
