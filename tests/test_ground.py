@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from realm import errors
 from realm.db import Database, open_database
 from realm.errors import ConfigError, RealmError, UsageError, WorkspaceError, WorkspaceLocked
-from realm.events import CampaignStarted, Events, fact_table
+from realm.events import BlockerCleared, CampaignStarted, Events, QuestRemoved, fact_table
 from realm.registry import Registry, nearest
 from realm.workspace import Workspace, safe_name
 
@@ -138,6 +138,23 @@ def test_facts_are_read_back_in_order_narrowed_and_replayed(db: Database) -> Non
     assert events.since(kinds=["level_gained"]) == []
     first = events.since()[0].as_json()
     assert first == {"id": 1, "time": 12.5, "kind": "campaign_started", "hero": "b", "campaign": "c"}
+
+
+def test_the_newest_of_several_kinds_are_what_a_look_at_all_facts_finds(db: Database) -> None:
+    events = Events(db)
+    for i in range(30):
+        events.append(
+            (
+                CampaignStarted(hero="a"),
+                BlockerCleared(blocker="b", hero="a" if i % 2 else "b"),
+                QuestRemoved(quest="q", name="n"),
+            )[i % 3]
+        )
+    everything = events.newest(100)
+    for kinds in (["campaign_started"], ["blocker_cleared", "quest_removed", "blocker_cleared"], ["level_gained"], []):
+        for hero in (None, "a", "b"):
+            wanted = [r for r in everything if r.kind in kinds and hero in (None, r.fact.hero)]
+            assert events.newest(7, kinds=kinds, hero=hero) == wanted[:7]
 
 
 def test_migrations_make_the_declared_tables(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table, Text, func, select
+from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table, Text, func, select, union_all
 
 from realm.db import Database, metadata
 
@@ -27,6 +27,7 @@ fact_table = Table(
     Column("body", Text, nullable=False),
     Index("ix_fact_kind", "kind", "id"),
     Index("ix_fact_campaign", "hero", "campaign", "id"),
+    Index("ix_fact_campaign_kind", "hero", "campaign", "kind", "id"),
     sqlite_autoincrement=True,  # ids are never used twice: a page that resumes from an id misses nothing
 )
 
@@ -42,6 +43,31 @@ class Fact:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignStarted(Fact):
     """A campaign was created or taken up for the first time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignActivated(Fact):
+    """A person put a campaign in play; `previous` names the one before."""
+
+    previous: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignChanged(Fact):
+    """A person paused, archived or continued a campaign."""
+
+    before: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignMaxedOut(Fact):
+    """No skill in focus goes further. `levels` maps each skill to its level cap, `reason` says why in words."""
+
+    step: int
+    tokens: int
+    levels: dict[str, int]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -421,9 +447,15 @@ class Events:
         hero: str | None = None,
         campaign: str | None = None,
     ) -> list[Recorded]:
-        """The last facts, newest first."""
-        query = select(fact_table).order_by(fact_table.c.id.desc()).limit(limit)
-        return self._read(_narrow(query, kinds, hero, campaign))
+        """The last facts, newest first.
+
+        Of several kinds the last of each are found by index and merged: asked for at once, a million facts are sorted.
+        """
+        if not kinds:
+            return [] if kinds is not None else self._read(_last(limit, None, hero, campaign))
+        parts = [_last(limit, [kind], hero, campaign).subquery() for kind in dict.fromkeys(kinds)]
+        merged = union_all(*(select(part) for part in parts)).subquery()
+        return self._read(select(merged).order_by(merged.c.id.desc()).limit(limit))
 
     def replay(self, after: int = 0, **narrow: Any) -> Iterator[Recorded]:
         """All facts after an id, oldest first, a page at a time."""
@@ -448,6 +480,10 @@ def standing_blockers(events: Events, limit: int = 200) -> list[BlockerRaised]:
         if isinstance(fact, BlockerRaised | BlockerCleared):
             settled.add(fact.blocker)
     return standing
+
+
+def _last(limit: int, kinds: Sequence[str] | None, hero: str | None, campaign: str | None) -> Any:
+    return _narrow(select(fact_table).order_by(fact_table.c.id.desc()).limit(limit), kinds, hero, campaign)
 
 
 def _narrow(query: Any, kinds: Sequence[str] | None, hero: str | None, campaign: str | None) -> Any:

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ from statistics import fmean
 
 from realm.arena.control import Request
 from realm.arena.engine import Engine
+from realm.config.beginning import practice_name
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
 from realm.config.schema import RealmSettings
 from realm.db import Database
@@ -35,7 +36,8 @@ from realm.events import (
     RunResumed,
     RunStarted,
 )
-from realm.guild import curriculum, examiner, strategies
+from realm.guild import cap_watch, curriculum, examiner, strategies
+from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
 from realm.guild.ledger import GuildLedger
 from realm.guild.own_practice import OwnPractice, Standing
 from realm.guild.passives.canaries import Canaries
@@ -50,7 +52,7 @@ from realm.quests.inbox import Inbox, deliver
 from realm.quests.past import real_rows
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
-from realm.records import CheckpointRecord, Progress, Row, RunResult, StepMetrics
+from realm.records import UNNAMED, CheckpointRecord, Progress, Row, RunResult, StepMetrics
 from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
 from realm.vault.manifest import ManifestFacts
@@ -85,6 +87,9 @@ class HeroLoop:
         self.own_practice = OwnPractice(self.key, self.guild, self.skills, events, workspace, settings)
         self.canaries = Canaries(db, events, settings.passives)
         self.metrics = Metrics(db)
+        self.watch = CampaignWatch(workspace, self.guild, self.key)
+        self.plays = spec is None  # a preset's training belongs to no campaign in play, and nothing calls it away
+        self.starting_checkpoint = settings.campaign.starting_checkpoint if self.plays else ""
         self.heart = Heartbeat(workspace.logs / "hero.beat")
         self.stopping = threading.Event()
         self.arrived = threading.Event()
@@ -92,18 +97,21 @@ class HeroLoop:
 
     # -- a life ------------------------------------------------------------------------------------------------
     def live(self, stopping: threading.Event) -> None:
-        """Live until told to stop. Raises WorkspaceLocked when this hero is already awake elsewhere."""
-        self.stopping = stopping
+        """Live until told to stop, or until another campaign is put in play: then the quest in hand keeps its place.
+
+        Raises WorkspaceLocked when a hero is already awake elsewhere.
+        """
+        self.stopping, closing = stopping, threading.Event()
         with self.workspace.hold("hero"):
             self.wake()
             self.open_queue()
-            watching = threading.Thread(target=self.inbox.watch, args=(stopping, self.arrived.set), name="inbox")
+            watching = threading.Thread(target=self.inbox.watch, args=(closing, self.arrived.set), name="inbox")
             watching.start()
             try:
-                while not stopping.is_set():
+                while not stopping.is_set() and not self.watch.has_moved():
                     self.day()
             finally:
-                stopping.set()
+                closing.set()
                 watching.join()
 
     def train_file(self, name: str, chunks: Iterable[bytes]) -> tuple[CheckpointRecord, int]:
@@ -136,7 +144,10 @@ class HeroLoop:
 
     def wake(self) -> None:
         """Stand where the newest trustworthy checkpoint stands, and end what a kill cut short there."""
-        self.guild.begin(self.key, self.settings.campaign, settings=self.spec.model_dump(mode="json"))
+        began_with = recorded(self.settings, self.key)
+        self.guild.begin(
+            self.key, self.settings.campaign, settings=began_with, starting_checkpoint=self.starting_checkpoint
+        )
         with self.heart.during():
             self.roster.call()
             self.stand()
@@ -155,11 +166,11 @@ class HeroLoop:
         self.guild.rewind(self.key, progress.step)
         self.canaries.ledger.rewind(self.key, progress.step)
         self.metrics.truncate(self.key, progress.step)
-        self.told_tokens = progress.tokens
         self.strains = self.restore_strain(self.newest)
         folder = self.keeper.folder(self.newest) if self.newest else None
-        seed = self.settings.campaign.seed
-        hero = heroes.load(self.profile, models=self.workspace.models, checkpoint=folder, seed=seed, name=self.key.hero)
+        start = start_folder(self.workspace, self.key, self.starting_checkpoint)
+        seed, models = self.settings.campaign.seed, self.workspace.models
+        hero = heroes.load(self.profile, models=models, checkpoint=folder or start, seed=seed, name=self.key.hero)
         self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
         self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
 
@@ -184,7 +195,7 @@ class HeroLoop:
 
         self.queue = QuestQueue(
             self.workspace, self.db, self.events, self.settings.quests,
-            check=check, template=self.profile.prompt_template,
+            check=check, template=self.profile.prompt_template, owner=self.key,
         )  # fmt: skip
         self.inbox = Inbox(self.workspace, self.queue, self.settings.quests)
         self.queue.recover()
@@ -212,12 +223,11 @@ class HeroLoop:
     def next_quest(self) -> Quest | None:
         """The quest in hand, else the next in the queue; practice tops the queue up when it runs low."""
         self.inbox.scan()
-        if quest := self.queue.active():
+        if quest := self.queue.active() or self.begun():
             return quest
         self.workspace.withdraw("skip")  # nothing is in training: what it was meant for has ended, or never began
         idle = self.profile.idle_generation
-        waiting = sum(self.queue.counts()[priority] for priority in PRIORITIES)
-        if idle.enabled and waiting <= idle.min_queue_depth and not self.inbox.expects:
+        if idle.enabled and self.queue.waiting() <= idle.min_queue_depth and not self.inbox.expects:
             self.practise()
         quest = self.queue.claim()
         if quest is None and not idle.enabled:
@@ -227,6 +237,11 @@ class HeroLoop:
             )  # fmt: skip
         return quest
 
+    def begun(self) -> Quest | None:
+        """The quest that this campaign left half trained when another one was put in play: it goes on first."""
+        progress = self.engine.progress
+        return self.queue.claim(progress.quest) if progress.quest and not progress.quest_done else None
+
     def practise(self) -> None:
         """Make a quest of the hero's own, unless a guard pauses it; it enters by the inbox like any other."""
         if not self.roster.usable():
@@ -234,7 +249,7 @@ class HeroLoop:
             return
         step, count = self.engine.progress.step, self.guild.practice_count(self.key)
         rows = self.profile.idle_generation.examples
-        seed = f"{self.key}/{self.settings.campaign.seed}/{step}/{count}"
+        seed = f"{practice_name(self.settings, self.key)}/{self.settings.campaign.seed}/{step}/{count}"
         past = partial(real_rows, self.queue, self.settings.guards.grounding_quests)
         try:
             batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past)
@@ -243,7 +258,8 @@ class HeroLoop:
             return
         if batch is None:
             return  # a guard says no, and has said why
-        path = batch.write(self.workspace.inbox / f"practice-{step:08d}-{count}.jsonl", seed)
+        name = f"practice-{short_name(self.key)}-{step:08d}-{count}.jsonl"
+        path = batch.write(self.workspace.inbox / name, seed, owner=self.key)
         if quest := self.inbox.take(path):
             self.guild.record_practice(
                 self.key, quest.id, step=step, rows=quest.rows, mix=batch.mix, advice=self.advice()
@@ -259,7 +275,9 @@ class HeroLoop:
             priorities=self.profile.skill_priorities,
             review_share=self.profile.idle_generation.review_share,
         )
-        return strategies.plan(view, self.settings.curriculum, seed=f"{self.key}/{self.engine.progress.step}")
+        return strategies.plan(
+            view, self.settings.curriculum, seed=f"{practice_name(self.settings, self.key)}/{self.engine.progress.step}"
+        )
 
     def training_stands(self) -> Standing:
         """What the guards of practice look at."""
@@ -326,13 +344,13 @@ class HeroLoop:
     def tell_tokens(self, quest: Quest) -> None:
         """Note the tokens since the checkpoint before by level. Told before the seal: a wake forgets what has none.
 
-        Practice is counted in the shares of its mix, which are of problems: of a long level it is a little more.
+        Rows that name no level are of the level that the quest's sidecar names, if it names one.
         """
-        progress = self.engine.progress
-        named = {(quest.skill, quest.level): 1.0} if quest.skill and quest.level else {}
-        shares = self.guild.shares(self.key, quest.id) or named
-        fresh, self.told_tokens = progress.tokens - self.told_tokens, progress.tokens
-        self.guild.record_tokens(self.key, progress.step, {cell: round(fresh * part) for cell, part in shares.items()})
+        tokens = self.engine.take_level_tokens()
+        if (unnamed := tokens.pop(UNNAMED, 0)) and quest.skill and quest.level:
+            cell = quest.skill, quest.level
+            tokens[cell] = tokens.get(cell, 0) + unnamed
+        self.guild.record_tokens(self.key, self.engine.progress.step, tokens)
 
     # -- examinations ------------------------------------------------------------------------------------------
     def be_examined(self, checkpoint: CheckpointRecord) -> None:
@@ -349,6 +367,16 @@ class HeroLoop:
         taken = [e for e in self.guild.newest(self.key) if e.step == checkpoint.step]
         self.keeper.ledger.examined(checkpoint.id, *self.standing(taken))
         self.keeper.retain(self.key)
+        self.look_for_cap(checkpoint.step)
+
+    def look_for_cap(self, step: int) -> None:
+        """A campaign that goes no further is archived with the evidence, and leaves its method behind."""
+        if self.plays and self.settings.level_cap.enabled:
+            levels = {name: self.skills.get(name).levels for name in self.settings.campaign.skills}
+            cap_watch.look(
+                self.guild, self.workspace, self.key, levels, self.settings.level_cap, step=step,
+                tokens=self.engine.progress.tokens, totals=lambda: asdict(self.metrics.totals(self.key)),
+            )  # fmt: skip
 
     def aims(self, step: int, skills: Sequence[str]) -> list[examiner.Target]:
         """The frontier of each skill, and a panel of what is mastered."""
@@ -419,8 +447,8 @@ class HeroLoop:
 
     # -- waiting and being asked -------------------------------------------------------------------------------
     def held(self) -> bool:
-        """A person asked the hero to pause or stop, and has not said resume."""
-        return bool(self.workspace.requests() & {"pause", "stop"})
+        """A person asked the hero to pause or stop, and has not said resume; or its campaign is not active."""
+        return bool(self.workspace.requests() & {"pause", "stop"}) or (self.plays and self.watch.rests(now=True))
 
     def rest(self) -> None:
         self.arrived.wait(REST_SECONDS)
@@ -428,7 +456,7 @@ class HeroLoop:
 
     def request(self, quest: Quest) -> Request | None:
         """What a person, or the end of the day, asks of the run in hand."""
-        if self.stopping.is_set():
+        if self.stopping.is_set() or (self.plays and self.watch.is_called_away()):
             return "stop"
         asked = self.workspace.requests()
         if "stop" in asked:

@@ -23,6 +23,12 @@ class PastRow:
     row: Row
 
 
+LevelCell = tuple[str, int]
+"""A skill and one of its levels."""
+UNNAMED: LevelCell = ("", 0)
+"""What a row belongs to that names no level."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class CampaignKey:
     """One hero in one campaign: the key of every ledger."""

@@ -107,6 +107,18 @@ class Workspace:
     def runs(self, hero: str, campaign: str) -> Path:
         return self.campaign(hero, campaign) / "runs"
 
+    def campaign_settings(self, hero: str, campaign: str) -> Path:
+        """A campaign's own settings, laid over those of the workspace while it is in play."""
+        return self.campaign(hero, campaign) / "campaign.toml"
+
+    def campaign_start(self, hero: str, campaign: str) -> Path:
+        """The weights that a New Game+ begins with: a copy, so that no other campaign's retention touches them."""
+        return self.campaign(hero, campaign) / "start"
+
+    def campaign_method(self, hero: str, campaign: str) -> Path:
+        """What a maxed-out campaign leaves behind to be run again."""
+        return self.campaign(hero, campaign) / "method.json"
+
     def log(self, name: str) -> Path:
         return self.logs / f"{safe_name(name)}.log"
 

@@ -81,7 +81,7 @@ def test_campaigns_are_listed_and_archived(ledger: GuildLedger) -> None:
     assert ledger.campaign(KEY) is None
     ledger.begin(KEY, BEGUN)
     ledger.begin(OTHER, BEGUN)
-    ledger.set_campaign_state(KEY, "archived")
+    ledger.change_campaign(KEY, "archive")
     assert {c.key: c.state for c in ledger.campaigns()} == {KEY: "archived", OTHER: "active"}
 
 
@@ -278,13 +278,6 @@ def test_practice_is_numbered_and_says_why(ledger: GuildLedger, events: Events) 
     assert [r.kind for r in events.since()] == ["practice_planned"]
 
 
-def test_a_practice_quest_tells_its_shares_and_another_quest_none(ledger: GuildLedger) -> None:
-    mix = Mix({("bin", 1): 0.75, ("a/b", 2): 0.25}, "because")
-    ledger.record_practice(KEY, "practice-0", step=7, rows=100, mix=mix)
-    assert ledger.shares(KEY, "practice-0") == mix.shares
-    assert ledger.shares(KEY, "notes") == {}
-
-
 def test_tokens_are_told_once_per_checkpoint(ledger: GuildLedger) -> None:
     ledger.record_tokens(KEY, 10, {("bin", 1): 100, ("bin", 2): 50})
     ledger.record_tokens(KEY, 10, {("bin", 1): 100, ("bin", 2): 50})
@@ -308,3 +301,23 @@ def test_a_hundred_thousand_examinations_do_not_slow_the_page(db: Database, ledg
     ledger.newest(KEY), ledger.primitives(KEY, "bin"), ledger.weakest(KEY, "bin"), ledger.levels(KEY)
     ledger.examinations(KEY, "bin", 7), ledger.was_examined(KEY, 77)
     assert time.perf_counter() - started < 2.0
+
+
+def test_what_a_level_cost_is_summed_between_changes_of_level(ledger: GuildLedger) -> None:
+    for step in range(1, 8):
+        ledger.record_tokens(KEY, step, {("bin", 1): 10, ("bin", 2): 100 * step, ("other", 1): 7})
+        ledger.record([exam(1 if step <= 3 else 2, step, 90)])
+    assert [(t.level, t.step) for t in ledger.transitions(KEY)] == [(1, 3), (2, 6)]
+    assert sorted(ledger.spent(KEY, "bin")) == [
+        (3, 1, 30),
+        (3, 2, 600),
+        (6, 1, 30),
+        (6, 2, 1500),
+        (7, 1, 10),
+        (7, 2, 700),
+    ]
+    costs = [(a.level, a.ended_step, a.frontier_tokens, a.maintenance_tokens) for a in ledger.attempts(KEY, "bin")]
+    assert costs == [(1, 3, 30, 0), (2, 6, 1500, 30), (3, None, 0, 710)]
+    assert ledger.spent(KEY, "none") == [] and ledger.attempts(OTHER, "bin")[0].level == 1
+    assert sum(s.tokens for s in ledger.spent(KEY, "bin", [5])) == sum(s.tokens for s in ledger.spent(KEY, "bin"))
+    assert ledger.newest_of_levels(KEY, "bin").keys() == {1, 2}

@@ -25,7 +25,7 @@ def live(home: str) -> None:
 
     class Finite(HeroLoop):
         def rest(self) -> None:
-            if not self.inbox.expects and not any(self.queue.counts()[s] for s in ("high", "normal", "low", "active")):
+            if not self.inbox.expects and not self.queue.waiting() and self.queue.active() is None:
                 stopping.set()
             super().rest()
 

@@ -116,9 +116,9 @@ def test_each_level_is_told_the_tokens_that_practice_spent_on_it(home: Workspace
         days(loop, 1)
         spent = loop.engine.progress.tokens
         by_level = loop.guild.tokens(loop.key, "bin")
-        assert len(by_level) > 1 and abs(sum(by_level.values()) - spent) < 10 * len(by_level)
-        shares = loop.guild.shares(loop.key, facts(loop, QuestCompleted)[0].quest)  # type: ignore[attr-defined]
-        assert {level for _, level in shares} == set(by_level)
+        assert len(by_level) > 1 and sum(by_level.values()) == spent
+        planned = loop.guild.practices(loop.key)[0].mix
+        assert {int(cell.rpartition("/")[2]) for cell in planned} == set(by_level)
         drop(home, "alder")
         while len(facts(loop, QuestCompleted)) < 2:
             loop.day()

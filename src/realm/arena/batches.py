@@ -6,6 +6,7 @@ attending to each other (`masking_utils.find_packed_sequence_indices`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ import torch
 
 from realm.arena.data import Examples
 from realm.arena.packing import Plan, Rows, parts, spread
+from realm.records import LevelCell
 
 Part = dict[str, torch.Tensor]
 Batch = list[Part]
@@ -70,6 +72,10 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         for index in range(self.first, self.plan.batches):
             yield [collate(self.examples, rows, pad_id=self.pad_id) for rows in self._divided(self.plan.batch(index))]
+
+    def level_tokens(self, index: int) -> Counter[LevelCell]:
+        """The trained tokens of a batch by skill and level."""
+        return self.examples.level_tokens.of(self.plan.batch(index).members)
 
     def _divided(self, batch: Rows) -> list[Rows]:
         if self.part_tokens is None:

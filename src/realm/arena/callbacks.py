@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from transformers import TrainerCallback
 
 from realm.arena.control import Hooks, next_request
 from realm.errors import NonFinite
-from realm.records import StepMetrics
+from realm.records import LevelCell, StepMetrics
 
 if TYPE_CHECKING:
     from realm.arena.engine import Engine
@@ -29,6 +29,8 @@ class StepFacts:
     learning_rate: float
     trained_tokens: int
     input_tokens: int
+    level_tokens: Mapping[LevelCell, int] = field(default_factory=dict)
+    """The trained tokens by skill and level."""
 
 
 class StepWatch(TrainerCallback):  # type: ignore[misc]
@@ -88,6 +90,7 @@ class StepWatch(TrainerCallback):  # type: ignore[misc]
             tokens=engine.progress.tokens + facts.trained_tokens,
             quest_step=engine.progress.quest_step + 1,
         )
+        engine.count(facts.level_tokens)
         seconds = time.perf_counter() - self._mark
         self.tokens += facts.trained_tokens
         self.losses = [*self.losses[:1], facts.loss]

@@ -6,7 +6,7 @@ import json
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from typing import IO, Any, Protocol
@@ -14,7 +14,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from realm.records import Row
+from realm.arena.level_tokens import LevelTokens, cell_of
+from realm.records import LevelCell, Row
 
 # Beyond this a quest's tokens lie in a temporary file and are read through the page cache: 64 MiB of int32.
 TOKENS_IN_MEMORY = 16 * 1024 * 1024
@@ -38,6 +39,7 @@ class Examples:
     tokens: NDArray[np.int32]
     trained: NDArray[np.bool_]
     offsets: NDArray[np.int64]
+    level_tokens: LevelTokens = field(default_factory=LevelTokens)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -80,9 +82,9 @@ def read(
             untrained += 1
         elif is_held_out(row, eval_fraction):
             if held_out.tokens < held_out_tokens:
-                held_out.add(ids, trained)
+                held_out.add(ids, trained, cell_of(row))
         else:
-            train.add(ids, trained)
+            train.add(ids, trained, cell_of(row))
     if not train.tokens:  # a handful of rows that all fell into the slice: train on them rather than on nothing
         train, held_out = held_out, train
     return Reading(train.examples(), held_out.examples(), truncated, untrained)
@@ -113,17 +115,19 @@ class _Store:
         self._lengths = array("q")
         self._ids = _Spill("i")
         self._trained = _Spill("b")
+        self._level_tokens = LevelTokens()
 
-    def add(self, ids: Sequence[int], trained: Sequence[bool]) -> None:
+    def add(self, ids: Sequence[int], trained: Sequence[bool], cell: LevelCell) -> None:
         self._ids.add(ids)
         self._trained.add(trained)
         self._lengths.append(len(ids))
+        self._level_tokens.add(cell, sum(trained[1:]))
         self.tokens += len(ids)
 
     def examples(self) -> Examples:
         offsets = np.zeros(len(self._lengths) + 1, dtype=np.int64)
         np.cumsum(np.frombuffer(self._lengths, dtype=np.int64), out=offsets[1:])
-        return Examples(self._ids.read(np.int32), self._trained.read(np.bool_), offsets)
+        return Examples(self._ids.read(np.int32), self._trained.read(np.bool_), offsets, self._level_tokens)
 
 
 class _Spill:

@@ -6,7 +6,8 @@ Knows no queue, no database and no manifest.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +18,7 @@ from realm.arena.optim import build
 from realm.arena.schedule import Schedule
 from realm.config.schema import Hyperparameters
 from realm.heroes.hero import LoadedHero
-from realm.records import Progress, Row, RunResult
+from realm.records import LevelCell, Progress, Row, RunResult
 
 if TYPE_CHECKING:
     from realm.arena.callbacks import StepWatch
@@ -42,6 +43,7 @@ class Engine:
         self.progress = progress
         self.reading: Reading | None = None
         """What became of the rows of the newest quest: counts of truncated and untrained rows."""
+        self._level_tokens: Counter[LevelCell] = Counter()
         hero.model.to(_device())
         self._optimizer = build(hero.model, settings, hidden_matrices=hero.family.hidden_matrices(hero.model))
         self.average = _average(hero.model, settings.ema_decay)
@@ -81,7 +83,8 @@ class Engine:
         """
         began, before = time.perf_counter(), self.progress
         self._enter(run, quest)
-        course = self._method.course(rows, seed=f"{self.settings.seed}/{quest}")
+        # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
+        course = self._method.course(rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}")
         self.reading = course.reading
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
@@ -100,6 +103,15 @@ class Engine:
             loss_last=watch.losses[-1] if watch.losses else float("nan"),
             val_loss=watch.val_loss,
         )
+
+    def count(self, level_tokens: Mapping[LevelCell, int]) -> None:
+        """Count the trained tokens of a step by skill and level."""
+        self._level_tokens.update(level_tokens)
+
+    def take_level_tokens(self) -> dict[LevelCell, int]:
+        """The trained tokens by skill and level since this was asked last; those of rows that name none are UNNAMED."""
+        taken, self._level_tokens = self._level_tokens, Counter()
+        return dict(taken)
 
     def add_effort(self, strain: float) -> None:
         """Count a step's strain; the engine only remembers the sum."""

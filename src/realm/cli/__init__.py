@@ -43,6 +43,11 @@ COMMANDS = {
         "realm.cli.primitives", "app", "What the hero can do and what it forgets: primitives, transfer, passives."
     ),
     "hero": Entry("realm.cli.guild", "hero_app", "Heroes: list."),
+    "campaign": Entry(
+        "realm.cli.campaign",
+        "app",
+        "Campaigns: create, activate, list, show, pause, archive, continue, compare, export, rerun.",
+    ),
     "vault": Entry("realm.cli.vault", "app", "Checkpoints: ls, show, verify, retain."),
     "config": Entry("realm.cli.config", "app", "Settings: show, schema, set."),
     "presets": Entry("realm.cli.config", "presets", "Presets of the catalogue and of this workspace."),

@@ -10,6 +10,7 @@ import typer
 
 from realm.cli.context import find_workspace, print_json
 from realm.errors import UsageError, WorkspaceError
+from realm.workspace import Workspace
 
 app = typer.Typer(help="Settings: show, schema, set.")
 
@@ -25,9 +26,12 @@ def show(
     config_file: ConfigFile = None,
 ) -> None:
     """The settings in force. Without a section: what the catalogue does not hold."""
+    from realm.config.in_play import in_play_with_sources  # noqa: PLC0415
     from realm.config.layers import load_with_sources  # noqa: PLC0415 - the schema costs 150 ms that --help need not pay
 
-    loaded = load_with_sources(settings_file(), config_file=config_file)
+    file = settings_file()
+    in_force = in_play_with_sources(Workspace(file.parent)) if file and not config_file else None
+    loaded = in_force or load_with_sources(file, config_file=config_file)
     everything = loaded.settings.model_dump(mode="json", exclude_none=True)
     everything["services"]["token"] = "(set)" if loaded.settings.services.token else ""  # it is a secret
     values = _part(everything, section)

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from realm.config.layers import load
+from realm.config.in_play import load_in_play
 from realm.config.schema import RealmSettings
 from realm.db import Database, open_database
 from realm.errors import MissingExtra
@@ -54,7 +54,7 @@ def find_workspace() -> Workspace:
 
 def open_workspace(workspace: Workspace, *, checkpoints: bool = False) -> Realm:
     """Open a workspace and bring its tables up to date."""
-    settings = load(workspace.settings, env=os.environ)
+    settings = load_in_play(workspace, os.environ)
     workspace.create()
     db = open_database(workspace.database, checkpoints=checkpoints)
     db.upgrade()

@@ -15,7 +15,8 @@ import typer
 
 from realm.cli.context import INSTALL_TRAIN, find_workspace, print_json
 from realm.config.hardware import Machine, detect, suggest
-from realm.config.layers import load, load_with_sources
+from realm.config.in_play import in_play_with_sources
+from realm.config.layers import load
 from realm.config.run_spec import campaign_spec, require_all_weights
 from realm.errors import ConfigError, HeroError, PortTaken, WorkspaceError
 from realm.weaver.supervisor import require_port
@@ -90,7 +91,7 @@ def _workspace() -> Iterator[Finding]:
 
 def _settings(workspace: Workspace) -> Iterator[Finding]:
     try:
-        loaded = load_with_sources(workspace.settings, env=os.environ)
+        loaded = in_play_with_sources(workspace, os.environ)
     except ConfigError as error:
         for problem in error.problems:
             yield Finding("settings", "fail", problem, error.hint)

@@ -16,6 +16,9 @@ def line(recorded: Recorded) -> str | None:
 
 LINES: dict[str, Callable[[Any], str]] = {
     "campaign_started": lambda f: f"campaign {f.hero}:{f.campaign} begins",
+    "campaign_activated": lambda f: f"campaign {f.hero}:{f.campaign} is in play (before: {f.previous})",
+    "campaign_changed": lambda f: f"campaign {f.hero}:{f.campaign}: {f.before} -> {f.state}",
+    "campaign_maxed_out": lambda f: f"campaign {f.hero}:{f.campaign} is maxed out: {f.reason}",
     "quest_queued": lambda f: f"quest queued ({f.priority}): {f.name}, {f.rows} rows",
     "quest_rejected": lambda f: f"quest refused: {f.name}: {f.reason}",
     "quest_started": lambda f: f"training on {f.name}",

@@ -14,7 +14,10 @@ import typer
 
 from realm.cli.address import page_address, with_token
 from realm.cli.context import Realm, find_workspace, open_workspace, train_packages
+from realm.config.in_play import load_in_play
 from realm.errors import UsageError
+from realm.guild.campaigns import CampaignWatch
+from realm.guild.ledger import GuildLedger
 from realm.registry import unknown
 from realm.weaver.process import watch_parent
 
@@ -84,20 +87,30 @@ def _hero(realm: Realm) -> None:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopping.set())
-        HeroLoop(realm.workspace, realm.settings, realm.db, realm.events).live(stopping)
+        while not stopping.is_set():  # a life ends when another campaign is put in play; the next one plays that
+            settings = load_in_play(realm.workspace, os.environ)
+            loop = HeroLoop(realm.workspace, settings, realm.db, realm.events)
+            if loop.watch.named == loop.key:  # else it was put in play just now, between the two lines above
+                loop.live(stopping)
 
 
 def _web(opened: Realm, names: set[str]) -> None:
-    """Each app listens on its own port, in one process."""
+    """Each app listens on its own port, in one process; made anew when another campaign is put in play."""
     from realm.cli.web import create_page, create_watchtower, keep_watch, serve_together  # noqa: PLC0415 - FastAPI takes 0.5 s
 
     realm = replace(opened, settings=with_token(opened.settings))
     services = realm.settings.services
     if names & {"page", "tavern"}:
         typer.echo(f"The page: {page_address(services)}")
-    apps = []
-    if names & {"page", "tavern"}:
-        apps.append((create_page(realm), services.tavern_port))
-    if names & {"page", "watchtower"}:
-        apps.append((create_watchtower(realm), services.watchtower_port))
-    asyncio.run(serve_together(apps, services.bind, keep_watch(realm)))
+    moved = True
+    while moved:
+        apps = []
+        if names & {"page", "tavern"}:
+            apps.append((create_page(realm), services.tavern_port))
+        if names & {"page", "watchtower"}:
+            apps.append((create_watchtower(realm), services.watchtower_port))
+        watch = CampaignWatch(realm.workspace, GuildLedger(realm.db, realm.events), realm.key)
+        gone = watch.named != realm.key
+        moved = gone or asyncio.run(serve_together(apps, services.bind, keep_watch(realm), watch.has_moved))
+        settings = load_in_play(realm.workspace, os.environ) if moved else realm.settings
+        realm = replace(realm, settings=settings.model_copy(update={"services": services}))

@@ -7,6 +7,7 @@ from typing import Any
 from realm.cli.context import Realm
 from realm.clients import is_up
 from realm.events import standing_blockers
+from realm.guild.campaign_state import WORDS
 from realm.guild.engine import skills
 from realm.guild.ledger import GuildLedger
 from realm.guild.own_practice import RESUME, paused
@@ -35,6 +36,7 @@ def standing(realm: Realm) -> dict[str, Any]:
         "requests": sorted(realm.workspace.requests() - {RESUME}),
         "practice": practice_row(realm),
         "campaign": str(realm.key),
+        "campaign_state": guild.campaign_state(realm.key),
         "step": latest.step if latest else 0,
         "loss": latest.loss if latest else None,
         "tokens_per_second": metrics.throughput(realm.key).input_tokens,
@@ -93,6 +95,8 @@ def words(found: dict[str, Any]) -> str:
     lines += [f"  blocked: {b['why']} {b['fix']}" for b in found["blockers"]]
     loss = "no training yet" if found["loss"] is None else f"loss {found['loss']:.3f}"
     lines.append(f"{found['campaign']}: step {found['step']}, {loss}, {found['tokens_per_second']:.0f} tokens/s")
+    if (state := found["campaign_state"]) != "active":
+        lines.append(f"  {WORDS[state]} (go on: realm campaign continue {found['campaign']})")
     lines += [f"  {skill} level {level}" for skill, level in found["levels"].items()]
     for e in found["examinations"]:
         share = f"{e['correct']}/{e['n']} = {e['accuracy']:.0%} [{e['low']:.0%}, {e['high']:.0%}]"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -23,6 +23,7 @@ from realm.watchtower.metrics import Metrics
 from realm.watchtower.prometheus import Sources
 
 WATCH_SECONDS = 5.0
+LOOK_SECONDS = 0.3
 
 Apps = Sequence[tuple[FastAPI, int]]
 
@@ -73,8 +74,13 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve_together(apps: Apps, host: str, watching: Coroutine[None, None, None]) -> None:
-    """Serve until SIGINT or SIGTERM, `watching` meanwhile. Open streams are told to end, and get two seconds."""
+async def serve_together(
+    apps: Apps, host: str, watching: Coroutine[None, None, None], ended: Callable[[], bool] = lambda: False
+) -> bool:
+    """Serve until SIGINT or SIGTERM, or until `ended` says so, `watching` meanwhile.
+
+    Open streams are told to end, and get two seconds. Returns whether it was `ended` that ended it.
+    """
     servers = [
         Server(uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2, ws="none"))
         for app, port in apps
@@ -89,6 +95,16 @@ async def serve_together(apps: Apps, host: str, watching: Coroutine[None, None, 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    watch = asyncio.create_task(watching)
+    asked = False
+
+    async def look() -> None:
+        nonlocal asked
+        while not (asked := ended()):
+            await asyncio.sleep(LOOK_SECONDS)
+        stop()
+
+    tasks = [asyncio.create_task(watching), asyncio.create_task(look())]
     await asyncio.gather(*(server.serve() for server in servers))
-    watch.cancel()
+    for task in tasks:
+        task.cancel()
+    return asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,22 @@ def set_value(file: Path, key: str, value: str) -> Any:
 
     Raises ConfigError when the settings would not load after it; then the file is as it was.
     """
+    return set_values(file, {key: value})[0]
+
+
+def set_values(file: Path, values: Mapping[str, str]) -> list[Any]:
+    """Write several keys by one atomic rename: a reader sees all of them or none. Otherwise like `set_value`."""
     problems: list[str] = []
-    leaves = list(override_leaves([f"{key}={value}"], problems))
+    leaves = list(override_leaves([f"{key}={value}" for key, value in values.items()], problems))
     if problems:
         raise ConfigError(problems)
-    written, leaf = leaves[0]
-    path = names.canonical_leaf(written, leaf.value)
     text = read_text(file).text if file.exists() else ""
-    changed = _changed(text, path if _holds(text, path) else written, leaf.value)
-    combine([TomlText(str(file), changed)], (), {})
-    _replace(file, changed)
-    return leaf.value
+    for written, leaf in leaves:
+        path = names.canonical_leaf(written, leaf.value)
+        text = _changed(text, path if _holds(text, path) else written, leaf.value)
+    combine([TomlText(str(file), text)], (), {})
+    replace_text(file, text)
+    return [leaf.value for _, leaf in leaves]
 
 
 def _changed(text: str, path: toml_lines.Path, value: Any) -> str:
@@ -55,7 +61,7 @@ def _holds(text: str, path: toml_lines.Path) -> bool:
     return True
 
 
-def _replace(file: Path, text: str) -> None:
+def replace_text(file: Path, text: str) -> None:
     """Temp file beside it, fsync, rename: a reader sees the old text or the new one."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:

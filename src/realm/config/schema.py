@@ -68,6 +68,10 @@ class CampaignSettings(Settings):
     """Skills in focus."""
     seed: int = 0
     """Seed of the hero's first weights and of its practice."""
+    practice_seed: str = ""
+    """Name that practice is drawn by, with the seed; by default hero and campaign. A rerun has what it repeats."""
+    starting_checkpoint: str = ""
+    """Checkpoint that the campaign began with (New Game+); none is a new game. `realm campaign create` sets it."""
 
 
 class Hyperparameters(Settings):
@@ -335,6 +339,23 @@ class QuestSettings(Settings):
     """Rows whose tokens are counted in standard validation."""
 
 
+class LevelCapSettings(Settings):
+    """When a campaign has reached what it can reach (docs: progression)."""
+
+    enabled: bool = True
+    """Archive a campaign that is maxed out."""
+    maintenance_multiplier: float = Field(4.0, gt=0)
+    """Keeping mastered levels costs more than so many times what the frontier gets."""
+    token_factor: float = Field(5.0, gt=0)
+    """The frontier has cost more than so many times the median of the last levels."""
+    recent_levels: int = Field(3, ge=1)
+    """How many levels that median is of."""
+    minimum_tokens: int = Field(2_000_000, ge=0)
+    """Tokens that a frontier level gets at least before its cost counts as high."""
+    examinations: int = Field(10, ge=3)
+    """Examinations of the frontier over which accuracy must not rise."""
+
+
 class RetentionSettings(Settings):
     """Which checkpoints stay."""
 
@@ -555,6 +576,8 @@ class RealmSettings(Settings):
     """Canaries."""
     quests: QuestSettings = QuestSettings()
     """Quest files."""
+    level_cap: LevelCapSettings = LevelCapSettings()
+    """When a campaign is maxed out."""
     retention: RetentionSettings = RetentionSettings()
     """Which checkpoints stay."""
     strain: StrainSettings = StrainSettings()

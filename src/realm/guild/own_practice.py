@@ -46,11 +46,19 @@ class Batch:
     variety: Mapping[Cell, Variety]
     engine: SkillEngine
 
-    def write(self, path: Path, seed: str) -> Path:
+    def write(self, path: Path, seed: str, *, owner: CampaignKey | None = None) -> Path:
         """Write it to `path` with its sidecar, as `practice.write` does."""
         rows = [row.as_json() for row in self.grounded]
         return practice.write(
-            self.mix, self.engine, path, len(self.problems), seed, drawn=self.problems, beside=rows, about=self.about()
+            self.mix,
+            self.engine,
+            path,
+            len(self.problems),
+            seed,
+            drawn=self.problems,
+            beside=rows,
+            about=self.about(),
+            owner=owner,
         )
 
     def about(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
 from realm.guild.passives.guard import is_canary
 from realm.guild.skill import Problem
+from realm.records import CampaignKey
 
 Key = TypeVar("Key", bound=Hashable)
 POOL = 2
@@ -38,18 +39,19 @@ def write(
     drawn: Sequence[Problem] | None = None,
     beside: Sequence[Mapping[str, Any]] = (),
     about: Mapping[str, Any] | None = None,
+    owner: CampaignKey | None = None,
 ) -> Path:
     """Write `count` training-side problems to `path` (a `.jsonl`) and what they are to `<path>.meta.json`.
 
     `drawn` are those problems where they were drawn before, `beside` are finished rows to mix in, `about` is what
-    else the sidecar says. The same arguments give the same bytes. The sidecar stands before the data, and the data
-    appears whole, by rename, so that an inbox may take it at once.
+    else the sidecar says, `owner` is the campaign that alone may train on them. The same arguments give the same bytes.
+    The sidecar stands before the data, and the data appears whole, by rename, so that an inbox may take it at once.
     """
     rows = [_row(problem) for problem in (draw(mix, engine, count, seed) if drawn is None else drawn)]
     if beside:
         rows += [json.dumps(row, ensure_ascii=False) for row in beside]
         Random(f"{seed}/rows").shuffle(rows)
-    told = _sidecar(mix, len(rows), seed, priority) | dict(about or {})
+    told = _sidecar(mix, len(rows), seed, priority) | dict(about or {}) | _owned(owner)
     about_it = json.dumps(told, ensure_ascii=False, indent=1)
     _write_whole(path.with_name(path.name + ".meta.json"), [about_it])
     return _write_whole(path, rows)
@@ -149,6 +151,10 @@ def _sidecar(mix: Mix, rows: int, seed: str, priority: str) -> dict[str, Any]:
             "error_floor": mix.error_floor,
         },
     }
+
+
+def _owned(owner: CampaignKey | None) -> dict[str, str]:
+    return {} if owner is None else {"hero": owner.hero, "campaign": owner.campaign}
 
 
 def _write_whole(path: Path, lines: Sequence[str]) -> Path:

@@ -85,6 +85,7 @@ level_tokens_table = Table(
     Column("skill", String(40), primary_key=True),
     Column("level", Integer, primary_key=True),
     Column("tokens", Integer, nullable=False),
+    Index("ix_level_tokens_cost", "hero", "campaign", "skill", "level", "step", "tokens"),  # sums read the index alone
 )
 practice_table = Table(
     "practice",
@@ -101,7 +102,33 @@ practice_table = Table(
     Index("ix_practice_campaign", "hero", "campaign", "id"),
 )
 
-CampaignState = Literal["active", "maxed_out", "archived"]
+level_cap_table = Table(
+    "level_cap",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    *_key_columns(),
+    Column("step", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("levels", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("time", Float, nullable=False),
+    Index("ix_level_cap_campaign", "hero", "campaign", "step"),
+)
+personal_best_table = Table(
+    "personal_best",
+    metadata,
+    *_key_columns(primary=True),
+    Column("kind", String(20), primary_key=True),
+    Column("skill", String(40), primary_key=True),
+    Column("level", Integer, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("time", Float, nullable=False),
+)
+
+CampaignState = Literal["active", "paused", "maxed_out", "archived"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +145,18 @@ class Campaign:
 
 
 @dataclass(frozen=True, slots=True)
+class LevelCap:
+    """Where a campaign was maxed out: skill -> its level cap, and the verdicts that say why."""
+
+    key: CampaignKey
+    step: int
+    tokens: int
+    levels: Mapping[str, int]
+    evidence: Sequence[Mapping[str, Any]]
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """A level gained or lost, when, and what it had cost until then."""
 
@@ -127,6 +166,19 @@ class Transition:
     step: int
     tokens: int
     val_loss: float | None
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """One personal best: `value` is a share of right answers on `n` problems, or a level."""
+
+    skill: str
+    level: int
+    value: float
+    n: int
+    step: int
+    tokens: int
     time: float
 
 
@@ -199,6 +251,11 @@ def as_campaign(row: Row[Any]) -> Campaign:
     )
 
 
+def as_level_cap(row: Row[Any]) -> LevelCap:
+    key = CampaignKey(row.hero, row.campaign)
+    return LevelCap(key, row.step, row.tokens, json.loads(row.levels), json.loads(row.evidence), row.time)
+
+
 _PLAIN = (
     "skill",
     "level",
@@ -220,6 +277,15 @@ _PLAIN = (
 def as_row(e: Examination) -> dict[str, Any]:
     plain = {name: getattr(e, name) for name in _PLAIN}
     return {"hero": e.key.hero, "campaign": e.key.campaign, "primitives": json.dumps(dict(e.primitives)), **plain}
+
+
+LIGHT = tuple(examination_table.c[name] for name in ("hero", "campaign", *_PLAIN))
+"""All columns but the primitives, whose JSON is most of what reading an examination costs."""
+
+
+def as_light(row: Row[Any]) -> Examination:
+    """An examination without its primitives."""
+    return Examination(key=CampaignKey(row.hero, row.campaign), **{name: getattr(row, name) for name in _PLAIN})
 
 
 def as_examination(row: Row[Any]) -> Examination:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from realm.config.schema import QuestSettings
 from realm.errors import QuestError
 from realm.events import Fact, QuestQueued, QuestReceived, QuestRejected
-from realm.quests import lineage, sidecar
+from realm.quests import lineage, ownership, sidecar
 from realm.quests.checks import shown_name
 from realm.quests.folders import Folders, companions
 from realm.quests.formats import TRAINABLE, read
@@ -140,8 +140,11 @@ class Filing:
 
     def _twin(self, arrival: Arrival) -> Verdict:
         """The same content again: said, not trained."""
+        mine = ownership.named(arrival.sidecar)
         for row in self._ledger.of_content(arrival.sha256):
             place = self._folders.find(row["stored"])
+            if mine["campaign"] and not ownership.is_of(mine, row):
+                continue  # what one campaign practised, another may practise too: a rerun does
             if row["id"] == self._carried(arrival.path) or (place and place.path == arrival.path):
                 continue  # the file in hand itself
             again = f"To train it again: realm quest retry {row['id']}"
@@ -164,8 +167,10 @@ class Filing:
         carried = self._carried(arrival.path)
         if carried and arrival.sidecar.text("quest") == carried and self._ledger.get(carried) is None:
             return carried  # its filing was cut before its row was written
+        mine = ownership.named(arrival.sidecar)
         for row in self._ledger.of_content(arrival.sha256):
-            if self._folders.find(row["stored"]) is None and not self._ledger.completions(row["id"]):
+            lost = self._folders.find(row["stored"]) is None and not self._ledger.completions(row["id"])
+            if lost and (not mine["campaign"] or ownership.is_of(mine, row)):
                 return str(row["id"])
         taken = {place.id for place in self._folders.places()}
         copy = 1
@@ -242,6 +247,7 @@ class Filing:
             "method": arrival.sidecar.text("method")[:20] or report.method,
             "skill": shown_name(arrival.sidecar.text("skill"))[:80],
             "level": arrival.sidecar.level,
+            **ownership.named(arrival.sidecar),
             "report": dump(_judged(report, verdict).as_json()),
             "meta": dump(arrival.sidecar.values),
         }

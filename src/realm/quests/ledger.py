@@ -49,6 +49,8 @@ quest_table = Table(
     Column("method", String(20), nullable=False, default=""),
     Column("skill", String(80), nullable=False, default=""),
     Column("level", Integer, nullable=True),
+    Column("hero", String(80), nullable=False, default=""),
+    Column("campaign", String(80), nullable=False, default=""),
     Column("report", Text, nullable=False, default="{}"),
     Column("meta", Text, nullable=False, default="{}"),
 )
@@ -63,7 +65,7 @@ completion_table = Table(
     Column("steps", Integer, nullable=False),
     Column("hero", String(80), nullable=False),
     Column("campaign", String(80), nullable=False),
-    UniqueConstraint("quest", "run", name="uq_quest_completion"),
+    UniqueConstraint("quest", "run", "hero", "campaign", name="uq_quest_completion"),
     Index("ix_quest_completion_campaign", "hero", "campaign"),
 )
 
@@ -110,7 +112,7 @@ class QuestLedger:
     ) -> bool:
         """Record that a run trained a quest to its end; False when that was recorded before."""
         with self.write("complete") as connection:
-            if _completion(connection, quest, run):
+            if _completion(connection, quest, run, key):
                 return False
             connection.execute(
                 completion_table.insert(),
@@ -168,8 +170,9 @@ class QuestLedger:
             return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _completion(connection: Connection, quest: str, run: str) -> bool:
-    query = select(completion_table.c.id).where(completion_table.c.quest == quest, completion_table.c.run == run)
+def _completion(connection: Connection, quest: str, run: str, key: CampaignKey) -> bool:
+    c = completion_table.c
+    query = select(c.id).where(c.quest == quest, c.run == run, c.hero == key.hero, c.campaign == key.campaign)
     return connection.scalar(query) is not None
 
 

@@ -41,6 +41,9 @@ class Quest:
     reason: str
     """Why, in one sentence."""
     report_path: Path
+    hero: str = ""
+    campaign: str = ""
+    """The campaign that it belongs to; empty while anybody may train it."""
 
     @property
     def rejected_path(self) -> Path:
@@ -70,6 +73,8 @@ def from_row(row: Mapping[str, Any], place: Place | None, path: Path) -> Quest:
         outcome=row["outcome"],
         reason=row["reason"],
         report_path=companions(path)[1],
+        hero=row["hero"],
+        campaign=row["campaign"],
     )
 
 

@@ -19,7 +19,7 @@ from realm.config.schema import QuestSettings
 from realm.db import Database
 from realm.errors import QuestError, UsageError
 from realm.events import Events, Fact, QuestCompleted, QuestFailed, QuestRejected, QuestRemoved, QuestSkipped
-from realm.quests import lineage, sidecar
+from realm.quests import lineage, ownership, sidecar
 from realm.quests.checks import validate
 from realm.quests.filing import Check, Filing, queued
 from realm.quests.folders import Effect, Folders, Place, companions
@@ -47,10 +47,15 @@ class QuestQueue:
         *,
         check: Check | None = None,
         template: str | None = None,
+        owner: CampaignKey | None = None,
         clock: Callable[[], float] = time.time,
         effect: Effect = lambda _what: None,
     ) -> None:
-        """`check` is checks.validate with a hero's tokenizer bound; `template` is that hero's prompt_template."""
+        """`check` is checks.validate with a hero's tokenizer bound; `template` is that hero's prompt_template.
+
+        `owner` is the campaign that takes quests from here: those of another campaign are left alone.
+        """
+        self._owner = owner
         self._settings = settings
         self._template = template
         self._clock = clock
@@ -84,12 +89,20 @@ class QuestQueue:
         return None
 
     def active(self) -> Quest | None:
-        """The quest in active/: found again after a crash."""
+        """The quest in active/: found again after a crash. One of another campaign goes back to wait for that."""
         with self._lock:
-            for place in self._folders.places("active"):
-                if (quest := self._in_hand(place)) is not None:
-                    return quest
+            for place in list(self._folders.places("active")):
+                if (quest := self._in_hand(place)) is None:
+                    continue
+                if ownership.is_free_for(self._owner, self._known(quest.id)):
+                    self._ledger.change(quest.id, "active", ownership.owner(self._owner))
+                    return self.get(quest.id)
+                self.release(quest)
         return None
+
+    def waiting(self) -> int:
+        """Quests that this campaign could claim."""
+        return sum(1 for _ in self._waiting())
 
     def rows(self, quest: Quest) -> Iterator[Row]:
         """The quest's rows in an internal shape, always in the same order; bad rows are passed over."""
@@ -111,8 +124,14 @@ class QuestQueue:
         return new
 
     def was_completed(self, quest: Quest, run: str) -> bool:
-        """Whether `run` has completed this quest: if so and it is active, it waits to be trained anew."""
-        return any(done["run"] == run for done in self._ledger.completions(quest.id))
+        """Whether `run` has completed this quest: if so and it is active, it waits to be trained anew.
+
+        Runs of two campaigns may have one name; where the queue has an owner, its runs alone count.
+        """
+        return any(
+            done["run"] == run and ownership.is_free_for(self._owner, done)
+            for done in self._ledger.completions(quest.id)
+        )
 
     def fail(self, quest: Quest, reason: str, key: CampaignKey) -> Quest:
         """Training failed: back into the queue while tries are left, else into failed/ with the reason."""
@@ -299,7 +318,7 @@ class QuestQueue:
         except FileNotFoundError:
             return None  # somebody moved it first
         row = self._known(place.id or "")
-        self._settle(row, Place("active", target, place.id))
+        self._settle(row, Place("active", target, place.id), ownership.owner(self._owner))
         return self.get(row["id"])
 
     def _in_hand(self, place: Place) -> Quest | None:
@@ -325,16 +344,18 @@ class QuestQueue:
         else:
             self._filing.remember(self._filing.inspect(place.path), place.state)
 
-    def _settle(self, row: dict[str, Any], place: Place) -> None:
-        """Write down where the file lies, if the ledger thought otherwise."""
+    def _settle(self, row: dict[str, Any], place: Place, owner: dict[str, str] | None = None) -> None:
+        """Write down where the file lies, if the ledger thought otherwise; `owner` is who has claimed it."""
         if row["state"] == place.state and row["stored"] == place.path.name:
             return
-        values = self._change(place.state, stored=place.path.name)
+        values = self._change(place.state, stored=place.path.name, **(owner or {}))
         facts: list[Fact] = []
         if place.state in PRIORITIES:
             values["priority"] = place.state
             if row["state"] in (*ENDS, "missing"):
                 values |= {"retries": 0, "reason": "", "outcome": "rejected" if row["outcome"] == "rejected" else ""}
+                if row["source"] != "practice":
+                    values |= ownership.NOBODY  # whoever is in play when its turn comes may train it anew
             facts = [queued(row | values)]
         elif place.state in ENDS and row["state"] not in ENDS:
             values |= {"outcome": "removed", "reason": "Removed by a person."}
@@ -368,7 +389,8 @@ class QuestQueue:
         for priority in PRIORITIES:
             places = list(self._folders.places(priority))
             known = self._rows(places)
-            yield from sorted(places, key=lambda place: _age(place, known))
+            free = [place for place in places if ownership.is_free_for(self._owner, known.get(place.id or ""))]
+            yield from sorted(free, key=lambda place: _age(place, known))
 
     def _rows(self, places: Sequence[Place]) -> dict[str, dict[str, Any]]:
         return self._ledger.many([place.id for place in places if place.id])

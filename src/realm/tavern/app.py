@@ -1,4 +1,4 @@
-"""The Tavern's routes: three pages, one stream, and what a person may do. Reads through `view`, draws by `pages`."""
+"""The Tavern's routes: four pages, one stream, and what a person may do. Reads through `view`, draws by `pages`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from realm.config.schema import RealmSettings
 from realm.db import Database
 from realm.events import Events
 from realm.http import make_app
+from realm.tavern.campaign_routes import CampaignRoutes
 from realm.tavern.live import CARDS, Live, Topic
 from realm.tavern.lore import skins
 from realm.tavern.pages import STATIC, Pages
@@ -60,6 +61,7 @@ class Tavern:
         self.settings = settings
         self.workspace = workspace
         self.view = View(workspace, settings, db, events)
+        self.campaign_routes = CampaignRoutes(workspace, settings, db, events)
         self.uploads = Uploads(workspace, settings.quests)
         self.pages = Pages()
         self.skins = skins()
@@ -78,6 +80,7 @@ class Tavern:
         app.get("/")(self.home)
         app.get("/quests")(self.quests)
         app.get("/guild")(self.guild)
+        app.get("/campaigns")(self.campaigns)
         app.get("/hero.css")(self.colours)
         app.get("/live")(self.stream)
         app.post("/control/{name}")(self.control)
@@ -88,6 +91,7 @@ class Tavern:
         app.post("/quests/{quest}/priority")(self.set_priority)
         app.post("/quests/{quest}/retry")(self.retry)
         app.post("/quests/{quest}/delete")(self.delete)
+        self.campaign_routes.add_to(app)
 
     # -- pages ---------------------------------------------------------------------------------------------
     def home(self, request: Request, skin: SkinName | None = None) -> Response:
@@ -98,6 +102,9 @@ class Tavern:
 
     def guild(self, request: Request, skin: SkinName | None = None) -> Response:
         return self._page("guild", request, skin)
+
+    def campaigns(self, request: Request, skin: SkinName | None = None) -> Response:
+        return self._page("campaigns", request, skin)
 
     def _page(self, name: str, request: Request, asked: SkinName | None) -> Response:
         skin = self.skins[asked or self._skin_of(request)]

@@ -30,6 +30,7 @@ CARDS: dict[str, tuple[str, ...]] = {
     "home": ("hero", "battle", "strain", "skills", "machine", "log", "blockers"),
     "quests": ("board", "blockers"),
     "guild": ("blockers", "canaries"),
+    "campaigns": ("campaigns", "blockers"),
 }
 SKILL_CARDS = ("climb", "prims", "practice")
 

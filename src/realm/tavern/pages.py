@@ -13,7 +13,13 @@ from realm import __version__
 from realm.tavern.lore import Skin
 
 STATIC = Path(__file__).parent / "static"
-PAGES = (("overview", "/", "gauge"), ("training files", "/quests", "scroll"), ("skills", "/guild", "ladder"))
+PAGES = (
+    ("overview", "/", "gauge"),
+    ("training files", "/quests", "scroll"),
+    ("skills", "/guild", "ladder"),
+    ("campaigns", "/campaigns", "flag"),
+)
+NAMES = ("home", "quests", "guild", "campaigns")
 """The ML word, the address and the plain icon of each page that exists."""
 EMPTY_WORDS = {
     "active": "Nothing is in training.", "high": "Empty.", "normal": "Empty.", "low": "Empty.",
@@ -38,8 +44,8 @@ class Pages:
         return self._render(f"fragments/{name}.html", skin, values)
 
     def page(self, name: str, skin: Skin, theme: str, values: Mapping[str, Any]) -> str:
-        """A whole page: home, quests or guild."""
-        key, path, _ = PAGES[("home", "quests", "guild").index(name)]
+        """A whole page: home, quests, guild or campaigns."""
+        key, path, _ = PAGES[NAMES.index(name)]
         frame = {"page": name, "path": path, "page_word": key, "pages": PAGES, "theme": theme, "version": __version__}
         return self._render(f"{name}.html", skin, {**values, **frame})
 

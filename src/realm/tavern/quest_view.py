@@ -30,6 +30,7 @@ def quest(found: QueuedQuest) -> Quest:
         id=found.id, name=found.name, state=found.state, source=found.source, rows=found.rows,
         set_aside=found.set_aside, size_bytes=found.size_bytes, retries=found.retries, added=found.added,
         method=found.method, skill=found.skill, level=found.level, reason=found.reason, outcome=found.outcome,
+        owner=f"{found.hero}:{found.campaign}" if found.campaign else "",
     )  # fmt: skip
 
 

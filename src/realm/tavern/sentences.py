@@ -4,6 +4,9 @@ from __future__ import annotations
 
 PLAIN: dict[str, str] = {
     "campaign_started": "Campaign {campaign} of {hero} started.",
+    "campaign_activated": "Campaign {campaign} of {hero} is in play (before: {previous}).",
+    "campaign_changed": "Campaign {campaign} of {hero}: {before} to {state}.",
+    "campaign_maxed_out": "Campaign {campaign} of {hero} is maxed out at step {step}. {reason}",
     "quest_received": "File {name} received ({source}).",
     "quest_queued": "File {name} queued: priority {priority}, {rows} rows, {set_aside} set aside.",
     "quest_rejected": "File {name} rejected: {reason}",

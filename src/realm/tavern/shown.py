@@ -259,6 +259,8 @@ class Quest:
     """Why it failed or ended otherwise than by training, in words."""
     outcome: str = ""
     """completed, skipped, failed, rejected, duplicate or removed; empty while it has no end."""
+    owner: str = ""
+    """The campaign that alone may train it, as `hero:campaign`; empty for anybody's."""
 
 
 @dataclass(frozen=True, slots=True)

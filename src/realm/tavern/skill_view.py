@@ -68,7 +68,7 @@ class SkillReader:
 
     def _skill(self, name: str, state: SkillState, practices: Sequence[PracticeRow], best_level: int) -> Skill:
         spec = self._engine.get(name).spec
-        newest = {level: taken[-1] for level, taken in self._ledger.history(self._key, name).items()}
+        newest = self._ledger.newest_of_levels(self._key, name)
         levels, rule = len(spec.levels), self._ledger.rules.of(name)
         frontier = min(state.frontier, levels)
         primitives = self._primitives(name)

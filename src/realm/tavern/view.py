@@ -21,6 +21,7 @@ from realm.guild.tables import Bests
 from realm.quests.queue import QuestQueue
 from realm.records import CampaignKey, StepMetrics
 from realm.tavern import hero_view, machine_view, quest_view
+from realm.tavern.campaign_view import CampaignReader
 from realm.tavern.canary_view import CanaryReader
 from realm.tavern.lore import Skin
 from realm.tavern.pages import count, percent
@@ -61,6 +62,7 @@ class View:
         self._titles = titles.load()
         self._skills = SkillReader(self._guild, self.key, settings, self._titles, Evidence(db))
         self._canaries = CanaryReader(CanaryLedger(db, events, settings.passives), self.key)
+        self._campaigns = CampaignReader(workspace, settings, db, events)
         self._machine = MachineMeter(workspace.root, nvml=driver())
         self._lock = threading.Lock()
         self._stamp: object = None
@@ -105,6 +107,8 @@ class View:
             elif page == "quests":
                 limit = self._settings.quests.max_upload_bytes
                 values |= {"board": quest_view.board(self.queue), "max_upload_bytes": limit}
+            elif page == "campaigns":
+                values |= {"campaigns": self._campaigns.cards(), "heroes": self._campaigns.heroes()}
             else:
                 values |= {"skills": self._skill_list(), "canaries": self._canaries.read()}
             return values
@@ -181,7 +185,9 @@ class View:
                           "Start it in a terminal: realm start-all")  # fmt: skip
         if state == "paused":
             yield Blocker("paused", "", "Training is held.", "It goes on exactly where it stopped.", "resume")
-        settled: set[str] = {"paused", "offline"}
+        if (resting := self._campaigns.blocker()) is not None:
+            yield resting
+        settled: set[str] = {"paused", "offline", "campaign"}
         for recorded in self._events.newest(200, kinds=BLOCKER_KINDS):
             name, blocker = _blocker(recorded)
             if name not in settled and blocker is not None:

@@ -80,6 +80,8 @@ class Keeper:
                 continue
             self._point_at(folder)
             return replace(record, path=str(folder))
+        if self._workspace.current_model.is_symlink():
+            self._workspace.current_model.unlink()  # it led to another campaign's, or to one that is bad
         return None
 
     def progress(self, record: CheckpointRecord) -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +24,7 @@ from realm.arena.packing import CPU_PART_TOKENS, Plan
 from realm.arena.seeds import number
 from realm.config.schema import Hyperparameters
 from realm.errors import TrainingError
-from realm.records import Row
+from realm.records import LevelCell, Row
 
 # A reading of the validation loss costs about as much as this many training batches at most.
 EVALUATION_BATCHES = 2
@@ -120,6 +121,7 @@ class SftCourse:
         self._held_out = held_out
         self._seed = seed
         self._counted = (0, 0)
+        self._level_tokens: Counter[LevelCell] = Counter()
 
     def run(self, first_step: int, watch: Any) -> None:
         trainer = self._trainer
@@ -140,9 +142,10 @@ class SftCourse:
     def facts(self) -> StepFacts:
         trainer, (trained, useful) = self._trainer, self._counted
         self._counted = (0, 0)
+        level_tokens, self._level_tokens = self._level_tokens, Counter()
         loss, trainer.step_loss = float(trainer.step_loss), 0.0
         rate = trainer.optimizer.param_groups[-1]["lr"]
-        return StepFacts(loss, float(trainer.step_grad_norm), rate, trained, useful)
+        return StepFacts(loss, float(trainer.step_grad_norm), rate, trained, useful, level_tokens)
 
     @torch.no_grad()
     def validate(self) -> float | None:
@@ -163,6 +166,7 @@ class SftCourse:
         trained, useful = self._counted
         trained += sum(len(part["targets"]) for part in batch)
         self._counted = trained, useful + sum(int(part["useful"]) for part in batch)
+        self._level_tokens += self._loader.level_tokens(index)
         torch.manual_seed(number(self._seed, "batch", index))
 
 
