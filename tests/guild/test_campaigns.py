@@ -51,13 +51,13 @@ def test_what_may_not_follow_is_refused_with_the_next_step(state: str, action: s
 def test_a_campaign_has_settings_of_its_own(workspace: Workspace, campaigns: Campaigns) -> None:
     key = CampaignKey("smol", "deep")
     campaigns.create(key, {"campaign": {"seed": 7, "skills": ["bin"]}, "curriculum": {"threshold": 0.9}})
-    assert in_play.load_in_play(workspace, {}).curriculum.threshold == 0.8
+    assert in_play.load_in_play(workspace, {}).curriculum.threshold is None, "the skill's own"
     assert campaigns.activate("deep") == (key, FIRST)
     settings = in_play.load_in_play(workspace, {})
     assert (in_play.key_of(settings), settings.campaign.seed, settings.curriculum.threshold) == (key, 7, 0.9)
     campaigns.activate("first-light")
     settings = in_play.load_in_play(workspace, {})
-    assert (in_play.key_of(settings), settings.campaign.seed, settings.curriculum.threshold) == (FIRST, 0, 0.8)
+    assert (in_play.key_of(settings), settings.campaign.seed, settings.curriculum.threshold) == (FIRST, 0, None)
 
 
 def test_comments_of_realm_toml_stay_when_another_campaign_is_put_in_play(

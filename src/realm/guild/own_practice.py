@@ -23,6 +23,7 @@ from realm.guild.grounding import Forbidden, Grounded
 from realm.guild.guards import Trip, Variety
 from realm.guild.ledger import GuildLedger
 from realm.guild.mastery import Rules
+from realm.guild.passives.guard import is_canary
 from realm.guild.skill import Problem
 from realm.guild.strain import Advice
 from realm.records import CampaignKey, PastRow
@@ -149,7 +150,7 @@ class OwnPractice:
 
     @cached_property
     def _forbidden(self) -> Forbidden:
-        """No prompt of a fixed examination of the skills in focus, and nothing in the signs of any skill."""
+        """No canary, no prompt of a fixed examination of the skills in focus, nothing in the signs of any skill."""
         rules = Rules(self._engine, self._exams)
         prompts = (
             problem.prompt
@@ -158,7 +159,8 @@ class OwnPractice:
             for size in {rules.of(name).problems, self._exams.panel_problems}
             for problem in self._engine.generate_eval_batch(name, level, size)
         )
-        return grounding.forbidding(prompts, [self._engine.get(name).vocabulary() for name in self._engine.names()])
+        held = grounding.forbidding(prompts, [self._engine.get(name).vocabulary() for name in self._engine.names()])
+        return lambda text: is_canary(text) or held(text)
 
     # -- watching ----------------------------------------------------------------------------------------------
     def _gone_wrong(self, now: Standing) -> Trip | None:
