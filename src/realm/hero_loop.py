@@ -34,10 +34,11 @@ from realm.events import (
     RunResumed,
     RunStarted,
 )
-from realm.guild import curriculum, examiner, practice
+from realm.guild import curriculum, examiner, practice, sparring
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
 from realm.guild.progression import Examination, pooled
+from realm.guild.sparring_ledger import SparringLedger
 from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
 from realm.quests.checks import validate
@@ -72,6 +73,7 @@ class HeroLoop:
         self.key, self.profile, self.hyperparameters = self.spec.key, self.spec.profile, self.spec.hyperparameters
         self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, self.spec.retention)
         self.guild = GuildLedger(db, events, settings.curriculum)
+        self.bouts = SparringLedger(db, events)
         self.skills = SkillEngine()
         self.metrics = Metrics(db)
         self.heart = Heartbeat(workspace.logs / "hero.beat")
@@ -196,9 +198,12 @@ class HeroLoop:
         if quest := self.queue.active():
             return quest
         self.workspace.withdraw("skip")  # nothing is in training: what it was meant for has ended, or never began
+        steps = self.keeper.ledger.steps(self.key)
+        self.queue.expire(lambda about: sparring.outdated(about.get("checkpoint", ""), self.key, steps), self.key)
         idle = self.profile.idle_generation
         waiting = sum(self.queue.counts()[priority] for priority in PRIORITIES)
         if idle.enabled and waiting <= idle.min_queue_depth and not self.inbox.expects:
+            self.spar()
             self.practise()
         quest = self.queue.claim()
         if quest is None and not idle.enabled:
@@ -218,6 +223,19 @@ class HeroLoop:
         quest = self.inbox.take(path)
         if quest:
             self.guild.record_practice(self.key, quest.id, step=step, rows=quest.rows, mix=mix, advice=self.advice())
+
+    def spar(self) -> None:
+        """Where it is time, make a quest of the hero's own wrong answers."""
+        step, rule = self.engine.progress.step, self.profile.sparring
+        levels = {name: self.skills.get(name).levels for name in self.settings.campaign.skills}
+        for skill, level, practices in self.bouts.due(self.key, self.guild, levels, rule):
+            seed = f"spar/{self.key}/{step}/{practices}"
+            bout = sparring.hold(self.skills, skill, level, rule.problems, seed, self.answer)
+            name = sparring.file_name(skill, step) if bout.examples else ""
+            if name:
+                about = bout.sidecar(f"{self.key}@{step}")
+                self.inbox.take(deliver(self.workspace, name, bout.lines(), priority="high", meta=about))
+            self.bouts.record(self.key, bout, step=step, quest=name, practices=practices)
 
     def plan_practice(self) -> curriculum.Mix:
         """What to practise next: the frontier, above, below, review and repair."""

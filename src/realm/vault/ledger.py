@@ -107,6 +107,12 @@ class CheckpointLedger:
         with self._db.read() as connection:
             return [_record(row) for row in connection.execute(_present(key).order_by(_c.step)).mappings()]
 
+    def steps(self, key: CampaignKey) -> Sequence[int]:
+        """The steps of all checkpoints of a campaign that were not quarantined, dropped ones too."""
+        query = select(_c.step).where(_c.hero == key.hero, _c.campaign == key.campaign, _c.state != "quarantined")
+        with self._db.read() as connection:
+            return [int(step) for step in connection.scalars(query.order_by(_c.step))]
+
     def reason(self, checkpoint: str) -> str:
         """Why a checkpoint was dropped or quarantined; empty while it is present."""
         with self._db.read() as connection:
