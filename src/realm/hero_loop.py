@@ -35,8 +35,10 @@ from realm.events import (
     RunStarted,
 )
 from realm.guild import curriculum, examiner, practice, sparring
+from realm.guild.awards import AwardLedger
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
+from realm.guild.milestones import Milestones
 from realm.guild.progression import Examination, pooled
 from realm.guild.sparring_ledger import SparringLedger
 from realm.guild.strain import Advice, StrainMeter
@@ -75,6 +77,8 @@ class HeroLoop:
         self.guild = GuildLedger(db, events, settings.curriculum)
         self.bouts = SparringLedger(db, events)
         self.skills = SkillEngine()
+        self.milestones = Milestones(settings.strain)
+        self.awards = AwardLedger(db, events, settings.curriculum, lambda skill: self.skills.get(skill).name)
         self.metrics = Metrics(db)
         self.heart = Heartbeat(workspace.logs / "hero.beat")
         self.stopping = threading.Event()
@@ -284,6 +288,8 @@ class HeroLoop:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
         reading = self.strain(quest.skill).update(metrics.loss)
         self.engine.add_effort(reading.strain)
+        if reached := self.milestones.after(metrics.step, quest.skill, reading.strain):
+            self.say(*reached)
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
         self.heart.beat()
@@ -330,6 +336,7 @@ class HeroLoop:
             self.strain(skill).begin_level(self.guild.floor(self.key, skill))
         taken = [e for e in self.guild.newest(self.key) if e.step == checkpoint.step]
         self.keeper.ledger.examined(checkpoint.id, *self.standing(taken))
+        self.awards.catch_up(self.key)
         self.keeper.retain(self.key)
 
     def aims(self, step: int, skills: Sequence[str]) -> list[examiner.Target]:
@@ -422,6 +429,7 @@ class HeroLoop:
     # -- saying ------------------------------------------------------------------------------------------------
     def say(self, *facts: Fact) -> None:
         self.events.append(*(replace(fact, hero=self.key.hero, campaign=self.key.campaign) for fact in facts))
+        self.awards.catch_up(self.key)
 
     def block(self, name: str, trying: str, why: str, fix: str) -> None:
         """Something keeps the hero from going on; said once."""

@@ -39,7 +39,7 @@ COMMANDS = {
     "eval": Entry("realm.cli.guild", "evaluate", "Examine the hero on held-out problems now."),
     "spar": Entry("realm.cli.spar", "spar", "Make a quest of the hero's own wrong answers."),
     "skill": Entry("realm.cli.guild", "skill_app", "Skills: list, sample."),
-    "hero": Entry("realm.cli.guild", "hero_app", "Heroes: list."),
+    "hero": Entry("realm.cli.guild", "hero_app", "Heroes: list, achievements."),
     "vault": Entry("realm.cli.vault", "app", "Checkpoints: ls, show, verify, retain."),
     "config": Entry("realm.cli.config", "app", "Settings: show, schema, set."),
     "presets": Entry("realm.cli.config", "presets", "Presets of the catalogue and of this workspace."),

@@ -29,7 +29,7 @@ CHECKPOINTS = 3
 """So many newer checkpoints make a hero's mistakes out of date."""
 TRIES = 20
 """Seeds tried for each problem that is asked; a small level has few different ones."""
-POOL = 60
+POOL = 100
 """Problems drawn for each wrong answer, to find a right answer that looks like it."""
 ALIKE = 0.25
 """Two proposals look alike when they differ in at most this share of their characters."""

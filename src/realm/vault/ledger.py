@@ -223,10 +223,10 @@ class CheckpointLedger:
         flagged = (
             connection.scalar(select(_c.id).where(_c.hero == key.hero, _c.campaign == key.campaign, _c.champion)) or ""
         )
+        if flagged and (champion is None or champion.id != flagged):
+            _update(connection, flagged, champion=False)
         if champion is None or champion.id == flagged:
             return
-        if flagged:
-            _update(connection, flagged, champion=False)
         _update(connection, champion.id, champion=True)
         self._events.append_in(
             connection,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable
+from itertools import pairwise
 
 from realm.guild.review import LONGEST, Review
 from realm.guild.skill import Problem, side_of
@@ -30,7 +31,10 @@ _WORD_KINDS = (
 
 
 class BinaryReview(Review):
-    """Verdicts are `true` and `false` below the right answer and a `check:` line, as in BIN's own auxiliary tasks."""
+    """The claim of an equation is the result that stands right of the question, else of the last equation of its kind.
+
+    Verdicts are `true` and `false` below the right answer and a `check:` line, as in BIN's own auxiliary tasks.
+    """
 
     right, wrong = "true", "false"
 
@@ -45,10 +49,10 @@ class BinaryReview(Review):
         if problem.form in VERDICTS:
             return lines[-1] if _same_kind(right, lines[-1], "") else None
         head, _, result = right.rpartition("=")
-        said = {line.rpartition("=")[2] for line in lines if line.rpartition("=")[0] == head}
-        if len(said) != 1 or not _same_kind(result, claim := said.pop(), problem.meta["digits"]):
-            return None
-        return f"{head}={claim}"
+        equations = [line.rpartition("=") for line in lines if "=" in line]
+        said = [(left, claim) for left, _, claim in equations if _fits(problem, result, claim)]
+        claims = {claim for left, claim in said if left == head} or {claim for _, claim in said[-1:]}
+        return f"{head}={claims.pop()}" if len(claims) == 1 else None
 
     def may_show(self, problem: Problem, proposal: str) -> bool:
         """A claim about a number is what the task `truth` asks about: one on its examination side is not shown."""
@@ -65,12 +69,14 @@ class BinaryReview(Review):
         return problem.form, meta["operation"], meta["difficulty"], bool(meta["width"]), meta["symbols"]
 
     def style(self, problem: Problem, proposal: str) -> Counter[str]:
-        """Zeros and ones of the whole and of the result, whatever they are written with; a verdict as it stands."""
+        """Zeros, ones and neighbours, whatever they are written with; a verdict as it stands."""
         digits = problem.meta["digits"]
         head, found, result = proposal.rpartition("=")
         if not found:
             return Counter({proposal: len(proposal)})
-        return _marks(head, digits) + Counter({f"result {mark}": n for mark, n in _marks(result, digits).items()})
+        head, result = _plain(head, digits), _plain(result, digits)
+        pairs = Counter(f"pair {a}{b}" for a, b in pairwise(f"{head}={result}"))
+        return Counter(head) + Counter(f"result {mark}" for mark in result) + pairs
 
     def ask_verdict(self, problem: Problem, proposal: str) -> str:
         return f"{problem.prompt}\n{proposal}\ntrue?"
@@ -86,9 +92,9 @@ class BinaryReview(Review):
         return f"{problem.prompt}\n{proposal}\n{self.wrong}"
 
 
-def _marks(text: str, digits: str) -> Counter[str]:
-    """The characters of a text, the two digits as `0` and `1` and all symbols as one."""
-    return Counter("01"[digits.index(m)] if m in digits else m if m.isalnum() else "-" for m in text)
+def _plain(text: str, digits: str) -> str:
+    """A text with `0` and `1` for the two digits and one mark for all other symbols."""
+    return "".join("01"[digits.index(m)] if m in digits else m if m.isalnum() else "-" for m in text)
 
 
 def _check(found: str, said: str) -> str:
@@ -98,6 +104,17 @@ def _check(found: str, said: str) -> str:
 
 def _is_word(result: str) -> bool:
     return result in WORDS or result.startswith("error")
+
+
+def _fits(problem: Problem, result: str, claim: str) -> bool:
+    """Whether a claim is written as BIN writes such a result: unsigned without leading zeros, signed at full width."""
+    digits, width = problem.meta["digits"], problem.meta["width"]
+    if not _same_kind(result, claim, digits):
+        return False
+    if _kind(claim, digits) not in {"binary", "division"}:
+        return True
+    parts = claim.split("r")
+    return all(len(part) == width if width else len(part) == 1 or part[0] == digits[1] for part in parts)
 
 
 def _same_kind(right: str, said: str, digits: str) -> bool:

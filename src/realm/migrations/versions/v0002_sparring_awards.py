@@ -1,9 +1,9 @@
-"""Sparring: when the hero trained with its own mistakes."""
+"""Sparring: when the hero trained with its own mistakes. Awards: achievements and titles, each once."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002_sparring"
+revision = "0002_sparring_awards"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
@@ -28,7 +28,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_sparring_skill", "sparring", ["hero", "campaign", "skill", "id"])
+    op.create_table(
+        "award",
+        sa.Column("hero", sa.String(length=80), nullable=False),
+        sa.Column("campaign", sa.String(length=80), nullable=False),
+        sa.Column("award", sa.String(length=120), nullable=False),
+        sa.Column("fact", sa.Integer(), nullable=False),
+        sa.Column("time", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("hero", "campaign", "award"),
+    )
+    op.create_table(
+        "award_tally",
+        sa.Column("hero", sa.String(length=80), nullable=False),
+        sa.Column("campaign", sa.String(length=80), nullable=False),
+        sa.Column("fact", sa.Integer(), nullable=False),
+        sa.Column("tally", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("hero", "campaign"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("award_tally")
+    op.drop_table("award")
     op.drop_table("sparring")
