@@ -45,7 +45,7 @@ class Skin:
         fields = asdict(recorded.fact)
         if isinstance(recorded.fact, AchievementAwarded):
             fact = recorded.fact
-            fields["name"], fields["motto"] = self.achievement(fact.achievement, fact.name, fact.description)
+            fields["name"], fields["description"] = self.achievement(fact.achievement, fact.name, fact.description)
         return _Words().vformat(template, (), fields)
 
     def achievement(self, key: str, name: str, description: str) -> tuple[str, str]:
