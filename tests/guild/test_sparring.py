@@ -103,7 +103,9 @@ def test_nothing_of_the_examination_side_is_asked_or_shown() -> None:
 
 
 @pytest.mark.parametrize("level", [1, 2, 3, 5, 8, 12])
-def test_right_and_wrong_proposals_cannot_be_told_apart_by_their_look(level: int) -> None:
+def test_right_and_wrong_proposals_cannot_be_told_apart_by_their_look(
+    level: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     bouts = [bout(level, f"look {i}", 300) for i in range(2)]
     pairs = [
         (features(wrong.problem.prompt, wrong.proposal), features(right.problem.prompt, right.proposal))
@@ -111,16 +113,22 @@ def test_right_and_wrong_proposals_cannot_be_told_apart_by_their_look(level: int
         for wrong, right in pairs_of(each)
     ]
     assert len(pairs) >= 60
-    assert accuracy(pairs) < 0.5 + 2 * sqrt(0.25 / (2 * len(pairs))), "beyond chance (two standard deviations)"
+    told, chance = accuracy(pairs), 0.5 + 2 * sqrt(0.25 / (2 * len(pairs)))
+    with capsys.disabled():
+        print(f"\n  level {level}: {told:.3f} of {2 * len(pairs)} by their look, chance up to {chance:.3f}", end="")
+    assert told < chance, "beyond chance (two standard deviations)"
 
 
-def test_the_reader_of_looks_does_tell_answers_that_were_not_matched() -> None:
+def test_the_reader_of_looks_does_tell_answers_that_were_not_matched(capsys: pytest.CaptureFixture[str]) -> None:
     problems = ENGINE.generate_batch("bin", 2, 700, "plain")
     answers = Sloppy(problems, "plain")([p.prompt for p in problems])
     score = ENGINE.get("bin").score
     wrong = [(p, a) for p, a in zip(problems, answers, strict=True) if not score(p, a).correct]
     pairs = [(features(p.prompt, a), features(p.prompt, p.answer)) for p, a in wrong]
-    assert accuracy(pairs) > 0.5 + 3 * sqrt(0.25 / (2 * len(pairs)))
+    told, chance = accuracy(pairs), 0.5 + 3 * sqrt(0.25 / (2 * len(pairs)))
+    with capsys.disabled():
+        print(f"\n  not matched: {told:.3f} of {2 * len(pairs)}", end="")
+    assert told > chance
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from realm import __version__
 from realm.config.schema import SparringSettings
-from realm.errors import UsageError
+from realm.errors import SkillError, UsageError
 from realm.guild.engine import Answer, SkillEngine
 from realm.guild.progression import Examination, wilson
 from realm.guild.review import Review
@@ -132,6 +132,7 @@ def hold(engine: SkillEngine, skill: str, level: int, count: int, seed: str, ans
     Fewer are asked where the level has no more that differ. Raises SkillError for a level that does not exist and
     UsageError when `answer` returns another number of responses than it got prompts.
     """
+    engine.get(skill).spec.check_level(level)
     review = engine.get(skill).review()
     problems = _fresh(engine, review, skill, level, count, seed)
     responses = answer([problem.prompt for problem in problems]) if problems else []
@@ -229,9 +230,14 @@ def _fresh(engine: SkillEngine, review: Review, skill: str, level: int, count: i
 
 
 def _drawn(engine: SkillEngine, skill: str, level: int, count: int, seed: str) -> Iterator[Problem]:
+    """Problems of the training side; a seed that leads to none is passed over."""
     maker = engine.get(skill)
     for place in range(count):
-        yield maker.generate(level, f"{skill}/{level}/{seed}/{place}", side="train")
+        try:
+            problem = maker.generate(level, f"{skill}/{level}/{seed}/{place}", side="train")
+        except SkillError:
+            continue
+        yield problem
 
 
 def _others(
