@@ -22,6 +22,7 @@ def test_each_achievement_has_a_name_in_the_game_and_no_other_has() -> None:
 
 
 def earn(demo: Demo) -> None:
+    demo.train(100)
     demo.events.append(StepsReached(step=100, hero_level=0, **demo.names))
     demo.examine({1: 0.95})
     AwardLedger(demo.db, demo.events, demo.settings.curriculum).catch_up(demo.key)

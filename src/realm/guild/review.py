@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 LONGEST = 4
 """A response may be this many times as long as the answer, and 200 characters, to be taken for a proposal."""
 SHORT = 12
-"""Proposals up to so many characters look alike only when they hold the same characters."""
+"""Proposals up to so many characters look alike only at the same length."""
 
 
 class Review:
@@ -39,8 +39,9 @@ class Review:
 
     def style(self, problem: Problem, proposal: str) -> Counter[str]:
         """What a proposal looks like, as counts; the letters and digits of a long one count by their class."""
-        marks = proposal if len(proposal) <= SHORT else (_class(character) for character in proposal)
-        return Counter(marks)
+        if len(proposal) <= SHORT:
+            return Counter(proposal) + Counter({f"{len(proposal)} characters": len(proposal)})
+        return Counter(_class(character) for character in proposal)
 
     def ask_verdict(self, problem: Problem, proposal: str) -> str:
         return f"{problem.prompt}\n\nProposed answer:\n{proposal}\n\nIs the proposed answer correct or incorrect?"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable
-from itertools import pairwise
 
 from realm.guild.review import LONGEST, Review
 from realm.guild.skill import Problem, side_of
@@ -69,14 +68,13 @@ class BinaryReview(Review):
         return problem.form, meta["operation"], meta["difficulty"], bool(meta["width"]), meta["symbols"]
 
     def style(self, problem: Problem, proposal: str) -> Counter[str]:
-        """Zeros, ones and neighbours, whatever they are written with; a verdict as it stands."""
+        """Zeros and ones of both sides, whatever they are written with, and the last; a verdict as it stands."""
         digits = problem.meta["digits"]
         head, found, result = proposal.rpartition("=")
         if not found:
             return Counter({proposal: len(proposal)})
         head, result = _plain(head, digits), _plain(result, digits)
-        pairs = Counter(f"pair {a}{b}" for a, b in pairwise(f"{head}={result}"))
-        return Counter(head) + Counter(f"result {mark}" for mark in result) + pairs
+        return Counter(head) + Counter(f"result {mark}" for mark in result) + Counter({f"ends {result[-1:]}": 1})
 
     def ask_verdict(self, problem: Problem, proposal: str) -> str:
         return f"{problem.prompt}\n{proposal}\ntrue?"
