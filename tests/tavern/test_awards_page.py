@@ -61,7 +61,7 @@ def test_the_lab_skin_says_it_plainly(page: TestClient, demo: Demo) -> None:
 @pytest.mark.parametrize(
     ("skin", "said"),
     [
-        ("realm", "A deed to remember: The shell cracks. The first step is taken."),
+        ("realm", "A deed to remember: The shell cracks. The very first step."),
         ("lab", "Achievement: First step. The first optimizer step."),
     ],
 )
