@@ -69,11 +69,10 @@ def spar(
     if not bout.examples:
         bouts.record(key, bout, step=newest.step, quest="", practices=guild.practice_count(key))
         return Sparred(newest.id, bout, "", None)
-    path = deliver(
-        workspace, sparring.file_name(skill, newest.step), bout.lines(), priority="high", meta=bout.sidecar(newest.id)
-    )
-    bouts.record(key, bout, step=newest.step, quest=path.name, practices=guild.practice_count(key))
+    name = sparring.file_name(skill, newest.step)
+    path = deliver(workspace, name, bout.lines(), priority="high", meta=bout.sidecar(newest.id))
+    bouts.record(key, bout, step=newest.step, quest=name, practices=guild.practice_count(key))
     if workspace.holder("hero") is not None:
-        return Sparred(newest.id, bout, path.name, None)
+        return Sparred(newest.id, bout, name, None)
     queue = QuestQueue(workspace, db, events, settings.quests, template=spec.profile.prompt_template)
-    return Sparred(newest.id, bout, path.name, queue.add(path))
+    return Sparred(newest.id, bout, name, queue.add(path))
