@@ -134,7 +134,7 @@ def hold(engine: SkillEngine, skill: str, level: int, count: int, seed: str, ans
     """
     engine.get(skill).spec.check_level(level)
     review = engine.get(skill).review()
-    problems = _fresh(engine, review, skill, level, count, seed)
+    problems = asked(engine, skill, level, count, seed)
     responses = answer([problem.prompt for problem in problems]) if problems else []
     if len(responses) != len(problems):
         raise UsageError(
@@ -153,6 +153,18 @@ def hold(engine: SkillEngine, skill: str, level: int, count: int, seed: str, ans
     Random(f"{seed}/order").shuffle(examples)
     wrong_answers = sum(not right for _, _, right in graded)
     return Bout(skill, level, seed, len(problems), wrong_answers, left_out, tuple(examples))
+
+
+def asked(engine: SkillEngine, skill: str, level: int, count: int, seed: str) -> list[Problem]:
+    """The problems of a bout: different ones of the training side that can be reviewed."""
+    review = engine.get(skill).review()
+    found: dict[str, Problem] = {}
+    for problem in _drawn(engine, skill, level, count * TRIES, seed):
+        if len(found) == count:
+            break
+        if review.takes(problem):
+            found.setdefault(problem.prompt, problem)
+    return list(found.values())
 
 
 def look_alikes(
@@ -216,17 +228,6 @@ def stalls(examinations: Sequence[Examination]) -> bool:
         return False
     low, _ = wilson(sum(e.correct for e in newer), sum(e.n for e in newer))
     return low <= sum(e.correct for e in older) / n_older
-
-
-def _fresh(engine: SkillEngine, review: Review, skill: str, level: int, count: int, seed: str) -> list[Problem]:
-    """Different problems of the training side that can be reviewed."""
-    found: dict[str, Problem] = {}
-    for problem in _drawn(engine, skill, level, count * TRIES, seed):
-        if len(found) == count:
-            break
-        if review.takes(problem):
-            found.setdefault(problem.prompt, problem)
-    return list(found.values())
 
 
 def _drawn(engine: SkillEngine, skill: str, level: int, count: int, seed: str) -> Iterator[Problem]:
