@@ -88,7 +88,8 @@ def test_mistakes_are_queued_first_trained_and_expire(
     assert second["quest"] and second["checkpoint"] == f"hatchling:story@{max(steps(home))}"
     assert run(home, "quest", "priority", second["quest"], "low") == 0
     for name in ("birch", "cedar", "elm"):
-        (home.inbox / f"{name}.jsonl").write_text(quest_lines(name, 40))
+        (home.root / f"{name}.jsonl").write_text(quest_lines(name, 40))
+        assert run(home, "quest", "add", str(home.root / f"{name}.jsonl")) == 0  # they wait before the hero wakes
     assert nursery.live(home.root) == 0
     expired = facts(home, "quest_expired")
     assert [f.quest for f in expired] == [second["quest"]]  # type: ignore[attr-defined]
