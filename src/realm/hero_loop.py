@@ -38,7 +38,7 @@ from realm.guild import curriculum, examiner, practice, sparring
 from realm.guild.awards import AwardLedger
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
-from realm.guild.milestones import Milestones
+from realm.guild.marks import Marks
 from realm.guild.progression import Examination, pooled
 from realm.guild.sparring_ledger import SparringLedger
 from realm.guild.strain import Advice, StrainMeter
@@ -77,7 +77,7 @@ class HeroLoop:
         self.guild = GuildLedger(db, events, settings.curriculum)
         self.bouts = SparringLedger(db, events)
         self.skills = SkillEngine()
-        self.milestones = Milestones(settings.strain)
+        self.marks = Marks(settings.strain)
         self.awards = AwardLedger(db, events, settings.curriculum, lambda skill: self.skills.get(skill).name)
         self.metrics = Metrics(db)
         self.heart = Heartbeat(workspace.logs / "hero.beat")
@@ -288,7 +288,7 @@ class HeroLoop:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
         reading = self.strain(quest.skill).update(metrics.loss)
         self.engine.add_effort(reading.strain)
-        if reached := self.milestones.after(metrics.step, quest.skill, reading.strain):
+        if reached := self.marks.after(metrics.step, quest.skill, reading.strain):
             self.say(*reached)
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))

@@ -14,7 +14,7 @@ from realm.guild.strain import ADVICE_SAMPLES, zone_of
 FIRST_STEPS = frozenset({1, 100})
 
 
-class Milestones:
+class Marks:
     """What is worth a fact, step by step. A zone is told once; after a restart it may be told again."""
 
     def __init__(self, settings: StrainSettings) -> None:
