@@ -78,7 +78,7 @@ class QuestReceived(Fact):
     name: str
     sha256: str
     size_bytes: int
-    source: str  # "person" or "practice"
+    source: str  # "person", "practice" or "sparring"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +141,15 @@ class QuestSkipped(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuestExpired(Fact):
+    """A waiting quest is out of date and will not be trained; `reason` says why, its file is kept."""
+
+    quest: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuestRemoved(Fact):
     """A person removed a quest from the queue."""
 
@@ -156,6 +165,19 @@ class PracticePlanned(Fact):
     mix: dict[str, float]
     reason: str
     rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparringHeld(Fact):
+    """The hero answered fresh training-side problems; of `wrong` answers `examples` rows were made for `quest`."""
+
+    checkpoint: str
+    skill: str
+    level: int
+    asked: int
+    wrong: int
+    examples: int
+    quest: str  # name of the quest file, empty when there was nothing to write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +329,41 @@ class CanariesRecovered(Fact):
     step: int
     n: int
     correct: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepsReached(Fact):
+    """The campaign has so many optimizer steps: 1, 100 and every thousand, which is a level of the hero."""
+
+    step: int
+    hero_level: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrainZoneEntered(Fact):
+    """The mean strain of ten steps came into this zone for the first time since the hero woke."""
+
+    skill: str
+    zone: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AchievementAwarded(Fact):
+    """A milestone was reached; told once per campaign. `fact` is the id of the fact that decided it."""
+
+    achievement: str
+    name: str
+    description: str
+    fact: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleEarned(Fact):
+    """A title's conditions hold for the first time in the campaign. `skill` is empty for the hero's own titles."""
+
+    title: str
+    skill: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,14 +36,17 @@ from realm.events import (
     RunResumed,
     RunStarted,
 )
-from realm.guild import cap_watch, curriculum, examiner, strategies
+from realm.guild import cap_watch, curriculum, examiner, sparring, strategies
+from realm.guild.awards import AwardLedger
 from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
 from realm.guild.ledger import GuildLedger
+from realm.guild.marks import Marks
 from realm.guild.own_practice import OwnPractice, Standing
 from realm.guild.passives.canaries import Canaries
 from realm.guild.passives.guard import holds_canary, without_canaries
 from realm.guild.progression import Examination, pooled
 from realm.guild.roster import Roster
+from realm.guild.sparring_ledger import SparringLedger
 from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
 from realm.heroes.weights import HATCHLING
@@ -86,6 +89,9 @@ class HeroLoop:
         self.guild = GuildLedger(db, events, settings.curriculum, engine=self.skills)
         self.own_practice = OwnPractice(self.key, self.guild, self.skills, events, workspace, settings)
         self.canaries = Canaries(db, events, settings.passives)
+        self.bouts = SparringLedger(db, events)
+        self.marks = Marks(settings.strain)
+        self.awards = AwardLedger(db, events, settings.curriculum, lambda skill: self.skills.get(skill).name)
         self.metrics = Metrics(db)
         self.watch = CampaignWatch(workspace, self.guild, self.key)
         self.plays = spec is None  # a preset's training belongs to no campaign in play, and nothing calls it away
@@ -226,8 +232,11 @@ class HeroLoop:
         if quest := self.queue.active() or self.begun():
             return quest
         self.workspace.withdraw("skip")  # nothing is in training: what it was meant for has ended, or never began
+        steps = self.keeper.ledger.steps(self.key)
+        self.queue.expire(lambda about: sparring.outdated(about.get("checkpoint", ""), self.key, steps), self.key)
         idle = self.profile.idle_generation
         if idle.enabled and self.queue.waiting() <= idle.min_queue_depth and not self.inbox.expects:
+            self.spar()
             self.practise()
         quest = self.queue.claim()
         if quest is None and not idle.enabled:
@@ -264,6 +273,19 @@ class HeroLoop:
             self.guild.record_practice(
                 self.key, quest.id, step=step, rows=quest.rows, mix=batch.mix, advice=self.advice()
             )
+
+    def spar(self) -> None:
+        """Where it is time, make a quest of the hero's own wrong answers."""
+        step, rule = self.engine.progress.step, self.profile.sparring
+        levels = {name: self.skills.get(name).levels for name in self.settings.campaign.skills}
+        for skill, level, practices in self.bouts.due(self.key, self.guild, levels, rule):
+            seed = f"spar/{self.key}/{step}/{practices}"
+            bout = sparring.hold(self.skills, skill, level, rule.problems, seed, self.answer)
+            name = sparring.file_name(skill, step) if bout.examples else ""
+            if name:
+                about = bout.sidecar(f"{self.key}@{step}")
+                self.inbox.take(deliver(self.workspace, name, bout.lines(), priority="high", meta=about))
+            self.bouts.record(self.key, bout, step=step, quest=name, practices=practices)
 
     def plan_practice(self) -> curriculum.Mix:
         """What to practise next: the frontier, above, below, review and repair."""
@@ -319,6 +341,8 @@ class HeroLoop:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
         reading = self.strain(quest.skill).update(metrics.loss)
         self.engine.add_effort(reading.strain)
+        if reached := self.marks.after(metrics.step, quest.skill, reading.strain):
+            self.say(*reached)
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
         self.heart.beat()
@@ -366,6 +390,7 @@ class HeroLoop:
             self.strain(skill).begin_level(self.guild.floor(self.key, skill))
         taken = [e for e in self.guild.newest(self.key) if e.step == checkpoint.step]
         self.keeper.ledger.examined(checkpoint.id, *self.standing(taken))
+        self.awards.catch_up(self.key)
         self.keeper.retain(self.key)
         self.look_for_cap(checkpoint.step)
 
@@ -468,6 +493,7 @@ class HeroLoop:
     # -- saying ------------------------------------------------------------------------------------------------
     def say(self, *facts: Fact) -> None:
         self.events.append(*(replace(fact, hero=self.key.hero, campaign=self.key.campaign) for fact in facts))
+        self.awards.catch_up(self.key)
 
     def block(self, name: str, trying: str, why: str, fix: str) -> None:
         """Something keeps the hero from going on; said once."""

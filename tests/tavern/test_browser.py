@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from realm.events import StepsReached
+from realm.guild.awards import AwardLedger
 from tests.chromium import IN_A_BROWSER, launched
 from tests.tavern.conftest import Server
 from tests.tavern.demo import Demo
@@ -259,3 +261,12 @@ def test_no_loss_breaks_the_chart(look: Open, rows: list[list[float | None]]) ->
     page.locator("[data-scale]").click()
     page.mouse.move(900, 500)
     expect(page.locator("loss-chart canvas")).to_be_visible()
+
+
+def test_an_achievement_is_said_in_the_corner_and_shown_on_its_page(look: Open, told: Demo) -> None:
+    home, guild = look(), look("/guild")
+    expect(guild.locator("#deed-steps_100")).not_to_have_class(re.compile("earned"))
+    told.events.append(StepsReached(step=100, hero_level=0, **told.names))
+    AwardLedger(told.db, told.events, told.settings.curriculum).catch_up(told.key)
+    expect(home.locator(".toast", has_text="Out of the nest")).to_be_visible()
+    expect(guild.locator("#deed-steps_100")).to_have_class(re.compile("earned"))

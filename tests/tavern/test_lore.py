@@ -44,7 +44,7 @@ def test_sentences_name_only_fields_that_the_fact_has(kind: str) -> None:
 def test_a_sentence_shows_figures_short_and_text_as_it_is() -> None:
     gained = LevelGained(skill="bin", level=3, step=12_000, tokens=5)
     said = skins()["lab"].sentence(Recorded(1, 0.0, "level_gained", gained))
-    assert said == "bin level 3 mastered at step 12\u202f000."
+    assert said == "BIN level 3 mastered at step 12\u202f000."
     hostile = QuestRejected(quest="q", name="{0.__class__}", reason="<b>")
     assert "{0.__class__}" in skins()["lab"].sentence(Recorded(1, 0.0, "quest_rejected", hostile))
 

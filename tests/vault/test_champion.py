@@ -35,8 +35,14 @@ def test_luck_on_few_problems_does_not_win() -> None:
     assert best([standing(10, 1, 1.0, n=5), standing(20, 1, 0.97, n=100)]) == standing(20, 1, 0.97, n=100)
 
 
-def test_the_newer_of_equals() -> None:
-    assert best([standing(10, 1, 0.9), standing(20, 1, 0.9)]) == standing(20, 1, 0.9)
+def test_a_champion_has_to_be_beaten() -> None:
+    assert best([standing(20, 1, 0.9), standing(10, 1, 0.9)]) == standing(10, 1, 0.9)
+
+
+def test_nothing_right_and_nothing_mastered_is_no_champion() -> None:
+    assert best([standing(10, 0, 0.0), standing(20, 0, 0.0)]) is None
+    assert best([standing(10, 0, 0.0), standing(20, 0, 0.01)]) == standing(20, 0, 0.01)
+    assert best([standing(10, 1, 0.0), standing(20, 0, 0.9)]) == standing(10, 1, 0.0)
 
 
 def test_nobody_examined_no_champion() -> None:
@@ -51,7 +57,7 @@ def test_lower_bound_is_wilsons() -> None:
 @given(standings)
 def test_no_one_outranks_the_champion(candidates: list[Standing]) -> None:
     champion = best(candidates)
-    assert (champion is None) == (not candidates)
+    assert (champion is None) == (not any(s.mastered or s.accuracy for s in candidates))
     assert champion is None or all(rank(s) <= rank(champion) for s in candidates)
 
 

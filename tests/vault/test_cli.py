@@ -95,7 +95,7 @@ def test_retain(run: Run, saved: Workspace) -> None:
     code, text = run("retain", "--dry-run")
     assert code == 0
     assert f"keep  {KEY}@2: the champion" in text
-    assert f"keep  {KEY}@1: the first at bin level 1" in text
+    assert f"keep  {KEY}@1: the first at BIN level 1" in text
     assert "5 stay, 0 would go." in text
     saved.settings.write_text("[retention]\nkeep_newest = 1\nkeep_first_at_level = false\n")
     assert [i for i, _ in as_json(run, "retain", "--dry-run")["drop"]] == [f"{KEY}@{n}" for n in (1, 3, 4)]

@@ -40,7 +40,7 @@ def test_each_reason() -> None:
               record(10_000, levels={"bin": 1}), record(500, levels={"bin": 1})]  # fmt: skip
     result = plan(states, RetentionSettings(keep_newest=2))
     assert dict(result.keep) == {
-        "h:c@200": "the first at bin level 1",
+        "h:c@200": "the first at BIN level 1",
         "h:c@300": "the champion",
         "h:c@9000": "among the newest 2",
         "h:c@10000": "the newest",

@@ -38,11 +38,12 @@ COMMANDS = {
     "validate": Entry("realm.cli.quests", "validate", "Check a .jsonl file and say what is wrong with it."),
     "train": Entry("realm.cli.train", "train", "Train one preset, on its dataset or on a file, then exit."),
     "eval": Entry("realm.cli.guild", "evaluate", "Examine the hero on held-out problems now."),
+    "spar": Entry("realm.cli.spar", "spar", "Make a quest of the hero's own wrong answers."),
     "skill": Entry("realm.cli.guild", "skill_app", "Skills: list, sample, test, schema, check."),
     "guild": Entry(
         "realm.cli.primitives", "app", "What the hero can do and what it forgets: primitives, transfer, passives."
     ),
-    "hero": Entry("realm.cli.guild", "hero_app", "Heroes: list."),
+    "hero": Entry("realm.cli.guild", "hero_app", "Heroes: list, achievements."),
     "campaign": Entry(
         "realm.cli.campaign",
         "app",

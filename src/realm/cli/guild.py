@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from realm.cli.context import find_workspace, open_realm, print_json, train_packages
-from realm.cli.standing import examination_row
+from realm.cli.standing import achievements_row, examination_row
 from realm.errors import WorkspaceError
 from realm.guild.engine import SkillEngine
 from realm.guild.laws import LAWS
@@ -112,6 +113,32 @@ def list_heroes(json: Json = False) -> None:
         for name, profile in settings.heroes.items()
     ]
     _print(rows, json)
+
+
+@hero_app.command("achievements")
+def achievements(json: Json = False) -> None:
+    """What the hero in play has earned in its campaign, its streaks and its gold."""
+    from realm.guild.awards import AwardLedger  # noqa: PLC0415 - the ledger and its database take 0.2 s
+
+    with open_realm() as realm:
+        awards = AwardLedger(realm.db, realm.events, realm.settings.curriculum, lambda s: SkillEngine().get(s).name)
+        awards.catch_up(realm.key)  # facts may be newer than the last look of a hero that sleeps
+        standing = awards.standing(realm.key)
+    _say_achievements(achievements_row(awards.catalogue, standing, time.time()), json)
+
+
+def _say_achievements(found: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    typer.echo(
+        f"{sum(row['earned'] is not None for row in found['achievements'])} of {len(found['achievements'])} earned. "
+        f"{found['gold']} gold. Days of training in a row: {found['days']} (best {found['best_days']}). "
+        f"Examinations passed in a row: {found['passes']} (best {found['best_passes']})."
+    )
+    for row in found["achievements"]:
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["earned"])) if row["earned"] else "-"
+        typer.echo(f"  {day:<16}  {row['name']:<26}  {row['description']}")
 
 
 def evaluate(

@@ -24,6 +24,10 @@ LINES: dict[str, Callable[[Any], str]] = {
     "quest_started": lambda f: f"training on {f.name}",
     "quest_failed": lambda f: f"quest failed: {f.name}: {f.reason}",
     "quest_skipped": lambda f: f"quest skipped: {f.name}",
+    "quest_expired": lambda f: f"quest out of date: {f.name}: {f.reason}",
+    "sparring_held": lambda f: (
+        f"sparred at {f.skill.upper()} level {f.level}: {f.asked} asked, {f.wrong} wrong, {f.examples} examples"
+    ),
     "run_paused": lambda f: f"paused at step {f.step}",
     "run_resumed": lambda f: f"going on at step {f.step}",
     "run_finished": lambda f: f"step {f.step}: loss {f.loss_first:.3f} -> {f.loss_last:.3f} in {f.seconds:.0f} s",
@@ -31,10 +35,12 @@ LINES: dict[str, Callable[[Any], str]] = {
     "checkpoint_quarantined": lambda f: f"checkpoint {f.checkpoint} set aside: {f.reason}",
     "champion_changed": lambda f: f"new champion: {f.checkpoint} ({f.accuracy:.0%})",
     "examination_taken": lambda f: (
-        f"examined {f.skill} level {f.level}: {f.correct}/{f.n} = {f.accuracy:.0%} [{f.low:.0%}, {f.high:.0%}]"
+        f"examined {f.skill.upper()} level {f.level}: {f.correct}/{f.n} = {f.accuracy:.0%} [{f.low:.0%}, {f.high:.0%}]"
     ),
-    "level_gained": lambda f: f"LEVEL UP: {f.skill} level {f.level} at step {f.step}",
-    "level_lost": lambda f: f"level lost: {f.skill} level {f.level}",
+    "level_gained": lambda f: f"LEVEL UP: {f.skill.upper()} level {f.level} at step {f.step}",
+    "level_lost": lambda f: f"level lost: {f.skill.upper()} level {f.level}",
+    "achievement_awarded": lambda f: f"achievement: {f.name}. {f.description}",
+    "title_earned": lambda f: f"title earned: {f.title}",
     "service_crashed": lambda f: f"{f.service} ended with code {f.exit_code}; again in {f.wait_seconds:.1f} s",
     "service_gave_up": lambda f: f"{f.service} crashed {f.restarts} times and is left alone. {f.hint}",
     "blocker_raised": lambda f: f"blocked while {f.trying}: {f.why} {f.fix}",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from realm.cli.context import Realm
 from realm.clients import is_up
 from realm.events import standing_blockers
+from realm.guild.achievements import Achievement
+from realm.guild.awards import Standing
 from realm.guild.campaign_state import WORDS
 from realm.guild.engine import skills
 from realm.guild.ledger import GuildLedger
@@ -82,6 +85,19 @@ def practice_row(realm: Realm) -> dict[str, Any]:
     }
 
 
+def achievements_row(catalogue: Sequence[Achievement], standing: Standing, now: float) -> dict[str, Any]:
+    """Everything `realm hero achievements --json` prints; `earned` is Unix seconds or null."""
+    tally = standing.tally
+    return {
+        "gold": tally.gold, "days": tally.days_in_a_row(now), "best_days": tally.best_days, "passes": tally.passes,
+        "best_passes": tally.best_passes,
+        "achievements": [
+            {"id": a.id, "name": a.name, "description": a.description, "earned": standing.earned.get(a.id)}
+            for a in catalogue
+        ],
+    }  # fmt: skip
+
+
 def words(found: dict[str, Any]) -> str:
     """The same for a person."""
     running = "running" if found["running"] else "not running (start it: realm start-all)"
@@ -97,10 +113,10 @@ def words(found: dict[str, Any]) -> str:
     lines.append(f"{found['campaign']}: step {found['step']}, {loss}, {found['tokens_per_second']:.0f} tokens/s")
     if (state := found["campaign_state"]) != "active":
         lines.append(f"  {WORDS[state]} (go on: realm campaign continue {found['campaign']})")
-    lines += [f"  {skill} level {level}" for skill, level in found["levels"].items()]
+    lines += [f"  {skill.upper()} level {level}" for skill, level in found["levels"].items()]
     for e in found["examinations"]:
         share = f"{e['correct']}/{e['n']} = {e['accuracy']:.0%} [{e['low']:.0%}, {e['high']:.0%}]"
-        lines.append(f"  examined at step {e['step']}: {e['skill']} level {e['level']} ({e['role']}): {share}")
+        lines.append(f"  examined at step {e['step']}: {e['skill'].upper()} level {e['level']} ({e['role']}): {share}")
     if paused_by := found["practice"]["paused"]:
         lines.append(f"practice is paused: {paused_by['why']} {paused_by['fix']}")
     waiting = {state: n for state, n in found["queue"].items() if n}

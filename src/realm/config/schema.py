@@ -77,8 +77,9 @@ class CampaignSettings(Settings):
 class Hyperparameters(Settings):
     """How a run trains. Names are those of TRL and of the transformers Trainer."""
 
-    method: Annotated[str, _part("training method", "realm.methods", "sft")] = "sft"
-    """Training method: `sft`, or one that an installed package brings."""
+    method: Annotated[str, _part("training method", "realm.methods", "sft", "sparring")] = "sft"
+    """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), or one that an installed package
+    brings."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
@@ -150,6 +151,19 @@ class IdleGeneration(Settings):
     """Share of practice on mastered levels."""
 
 
+class SparringSettings(Settings):
+    """When a hero makes practice of its own mistakes (docs: sparring)."""
+
+    every: int = Field(0, ge=0)
+    """Spar after that many practice quests; 0: not by count."""
+    stalled_after: int = Field(0, ge=0)
+    """Spar when the accuracy of the frontier has not risen over that many examinations; 0: never for that."""
+    from_level: int = Field(2, ge=0)
+    """Skill level below which the hero only practises: there is little to check before something is known."""
+    problems: int = Field(100, ge=1)
+    """Problems that are asked each time."""
+
+
 class HeroProfile(Settings):
     """One hero: where its weights come from, how it learns, how it looks."""
 
@@ -181,6 +195,8 @@ class HeroProfile(Settings):
     """Weight of each skill in practice."""
     idle_generation: IdleGeneration = IdleGeneration()
     """Practice when idle."""
+    sparring: SparringSettings = SparringSettings()
+    """Practice with its own mistakes."""
     training_defaults: Table = {}
     """Hyperparameters of this hero; layered over the defaults."""
     parameters_billion: float | None = Field(None, gt=0)

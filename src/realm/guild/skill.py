@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from realm.errors import SkillError
 from realm.guild import description
 from realm.guild.primitives import CATALOGUE
+from realm.guild.review import Review
 from realm.registry import nearest
 
 Side = Literal["train", "exam"]
@@ -178,6 +179,10 @@ class Skill(ABC):
     def mix(self, level: int) -> Mapping[str, float]:
         """The kinds of problems of a level and their shares, which an examination keeps to. Most skills have one."""
         return {}
+
+    def review(self) -> Review:
+        """How answers to its problems are judged and corrected in sparring."""
+        return Review()
 
     def vocabulary(self) -> tuple[str, ...]:
         """Tokens that the skill's problems are made of, for a tokenizer that wants each as one; may be empty."""

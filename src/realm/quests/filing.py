@@ -24,6 +24,9 @@ from realm.quests.ledger import QuestLedger, dump
 from realm.quests.report import Report
 from realm.quests.sidecar import Sidecar
 
+OWN_SOURCES = frozenset({"practice", "sparring"})
+"""What heroes make themselves; anything else is a person's."""
+
 
 class Check(Protocol):
     """Validation as the queue asks for it: checks.validate with the hero's tokenizer bound."""
@@ -85,7 +88,8 @@ class Filing:
         """Put the file into a folder of the queue and remember it. Returns its row."""
         verdict = self._verdict(arrival)
         quest = self._id(arrival)
-        source = "practice" if arrival.sidecar.text("source") == "practice" else source
+        said = arrival.sidecar.text("source")
+        source = said if said in OWN_SOURCES else source
         wanted = priority or arrival.sidecar.priority or ("low" if source == "practice" else "normal")
         state = "failed" if verdict.outcome else wanted
         target = self._folders.path(state, lineage.stored_name(quest, arrival.name))

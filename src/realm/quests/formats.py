@@ -19,7 +19,7 @@ from realm.errors import QuestError
 from realm.quests.lines import Parsed, Problem, kind_of, open_file, parse, read_lines
 from realm.records import Row
 
-TRAINABLE = frozenset({"sft"})
+TRAINABLE = frozenset({"sft", "sparring"})
 """Methods that this version trains."""
 FIRST_ROWS = 20
 """The shape of a file is that of most of its first rows."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from realm.quests.folders import Place, companions
 
-Source = Literal["person", "practice"]
+Source = Literal["person", "practice", "sparring"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Quest:
     skill: str
     level: int | None
     outcome: str
-    """How it came to its end: completed, skipped, failed, rejected, duplicate, removed; empty while it has none."""
+    """Its end: completed, skipped, expired, failed, rejected, duplicate, removed; empty while it has none."""
     reason: str
     """Why, in one sentence."""
     report_path: Path

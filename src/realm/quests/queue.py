@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,16 @@ from typing import Any
 from realm.config.schema import QuestSettings
 from realm.db import Database
 from realm.errors import QuestError, UsageError
-from realm.events import Events, Fact, QuestCompleted, QuestFailed, QuestRejected, QuestRemoved, QuestSkipped
+from realm.events import (
+    Events,
+    Fact,
+    QuestCompleted,
+    QuestExpired,
+    QuestFailed,
+    QuestRejected,
+    QuestRemoved,
+    QuestSkipped,
+)
 from realm.quests import lineage, ownership, sidecar
 from realm.quests.checks import validate
 from realm.quests.filing import Check, Filing, queued
@@ -157,6 +166,23 @@ class QuestQueue:
             self._ledger.change(quest.id, "active", values, fact)
             self._finish(quest.id)
             return self.get(quest.id)
+
+    def expire(self, outdated: Callable[[Mapping[str, Any]], str], key: CampaignKey) -> list[str]:
+        """File away waiting sparring quests of whose sidecar `outdated` says why they are; empty words keep them.
+
+        They are not trained; their files go to recently_completed/. Returns the ids.
+        """
+        gone = []
+        with self._lock:
+            for quest in [q for state in PRIORITIES for q in self.list(state) if q.source == "sparring"]:
+                row = self._known(quest.id)
+                if reason := outdated(json.loads(row["meta"])):
+                    fact = QuestExpired(quest=quest.id, name=quest.name, reason=reason, **_campaign(key))
+                    values = self._change("recently_completed", outcome="expired", reason=reason)
+                    self._ledger.change(quest.id, row["state"], values, fact)
+                    self._finish(quest.id)
+                    gone.append(quest.id)
+        return gone
 
     def release(self, quest: Quest) -> Quest:
         """Put the active quest back into its place in the queue, untrained or half trained."""

@@ -29,7 +29,7 @@ REPLAY_FACTS = 200
 CARDS: dict[str, tuple[str, ...]] = {
     "home": ("hero", "battle", "strain", "skills", "machine", "log", "blockers"),
     "quests": ("board", "blockers"),
-    "guild": ("blockers", "canaries"),
+    "guild": ("achievements", "blockers", "canaries"),
     "campaigns": ("campaigns", "blockers"),
 }
 SKILL_CARDS = ("climb", "prims", "practice")

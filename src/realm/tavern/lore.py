@@ -5,11 +5,11 @@ from __future__ import annotations
 import string
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from realm.events import Recorded
+from realm.events import AchievementAwarded, Recorded
 from realm.tavern.sentences import PLAIN
 
 LORE_FILE = Path(__file__).parent / "lore.toml"
@@ -21,6 +21,7 @@ class Skin:
 
     words: Mapping[str, Mapping[str, str]]
     facts: Mapping[str, str]
+    achievements: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -41,13 +42,22 @@ class Skin:
     def sentence(self, recorded: Recorded) -> str:
         """What the log says about a fact. Plain text: whoever shows it escapes it."""
         template = self.facts.get(recorded.kind) or PLAIN.get(recorded.kind, recorded.kind.replace("_", " "))
-        return _Words().vformat(template, (), asdict(recorded.fact))
+        fields = asdict(recorded.fact)
+        if isinstance(recorded.fact, AchievementAwarded):
+            fact = recorded.fact
+            fields["name"], fields["description"] = self.achievement(fact.achievement, fact.name, fact.description)
+        return _Words().vformat(template, (), fields)
+
+    def achievement(self, key: str, name: str, description: str) -> tuple[str, str]:
+        """Name and motto of an achievement; the plain ones where the map is silent."""
+        shown = self.achievements.get(key, {})
+        return shown.get("name", name), shown.get("motto", description)
 
 
 def read_skin(text: str) -> Skin:
     """A skin from the text of a lore file; an empty text gives the lab skin."""
     data = tomllib.loads(text)
-    return Skin(data.get("words", {}), data.get("facts", {}))
+    return Skin(data.get("words", {}), data.get("facts", {}), data.get("achievements", {}))
 
 
 def skins(path: Path = LORE_FILE) -> dict[str, Skin]:
@@ -56,7 +66,8 @@ def skins(path: Path = LORE_FILE) -> dict[str, Skin]:
 
 
 class _Words(string.Formatter):
-    """Formats fields of a fact: figures short, shares as percent (`{accuracy:pct}`). Never looks into objects."""
+    """Formats fields of a fact: figures short, shares as percent (`{accuracy:pct}`), a skill's id as its short name
+    (`{skill:short}`), a reason as a sentence (`{reason:stop}`). Never looks into objects."""
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
         return kwargs.get(field_name, "?"), field_name
@@ -64,6 +75,10 @@ class _Words(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec == "pct" and isinstance(value, int | float):
             return f"{100 * value:.0f} %"
+        if format_spec == "short":
+            return str(value).upper()
+        if format_spec == "stop":
+            return str(value).rstrip(".") + "."
         if isinstance(value, bool) or not isinstance(value, int | float):
             return str(value)
         return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else f"{value:.3g}"

@@ -25,6 +25,8 @@ EMPTY_WORDS = {
     "active": "Nothing is in training.", "high": "Empty.", "normal": "Empty.", "low": "Empty.",
     "failed": "No file has failed.", "recently_completed": "Nothing has been completed yet.",
 }  # fmt: skip
+OWN_SOURCES = {"practice": "practice data", "sparring": "own mistakes"}
+"""What a quest is called that a hero made itself, by its source."""
 NARROW_SPACE = "\u202f"
 NONE = "–"
 
@@ -50,7 +52,9 @@ class Pages:
         return self._render(f"{name}.html", skin, {**values, **frame})
 
     def _render(self, template: str, skin: Skin, values: Mapping[str, Any]) -> str:
-        return self._templates.get_template(template).render(values, skin=skin, t=skin.word, empty_words=EMPTY_WORDS)
+        return self._templates.get_template(template).render(
+            values, skin=skin, t=skin.word, empty_words=EMPTY_WORDS, own_sources=OWN_SOURCES
+        )
 
 
 def figure(value: float | None) -> str:

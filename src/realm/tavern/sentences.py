@@ -14,8 +14,10 @@ PLAIN: dict[str, str] = {
     "quest_completed": "File {name} trained to its end: {steps} steps.",
     "quest_failed": "Training on {name} failed: {reason} Retries left: {retries_left}.",
     "quest_skipped": "File {name} skipped at step {step}.",
+    "quest_expired": "File {name} will not be trained: {reason}",
     "quest_removed": "File {name} removed from the queue.",
     "practice_planned": "Queue empty: {rows} practice examples generated.",
+    "sparring_held": "{skill:short} level {level}, own mistakes: {asked} asked, {wrong} wrong, {examples} examples.",
     "run_started": "Run started at step {step} ({method}).",
     "run_paused": "Run paused at step {step}.",
     "run_resumed": "Run resumed at step {step}.",
@@ -23,13 +25,17 @@ PLAIN: dict[str, str] = {
     "run_failed": "Run failed at step {step}: {reason}",
     "checkpoint_saved": "Checkpoint saved at step {step}.",
     "checkpoint_quarantined": "Checkpoint of step {step} quarantined: {reason}",
-    "checkpoint_dropped": "Checkpoint of step {step} dropped: {reason}",
+    "checkpoint_dropped": "Checkpoint of step {step} dropped: {reason:stop}",
     "champion_changed": "Best checkpoint: step {step}, accuracy {accuracy:pct}.",
-    "examination_taken": "Examination {skill} level {level}: {correct}/{n} correct ({accuracy:pct}).",
-    "level_gained": "{skill} level {level} mastered at step {step}.",
-    "level_lost": "{skill} level {level} no longer mastered.",
+    "examination_taken": "Examination {skill:short} level {level}: {correct}/{n} correct ({accuracy:pct}).",
+    "level_gained": "{skill:short} level {level} mastered at step {step}.",
+    "level_lost": "{skill:short} level {level} no longer mastered.",
     "canaries_drifted": "Canaries {module}: {correct}/{n}, {points} points below step {best_step} ({severity}).",
     "canaries_recovered": "Canaries {module} recovered: {correct}/{n} correct.",
+    "steps_reached": "{step} steps: level {hero_level}.",
+    "strain_zone_entered": "Strain entered the {zone} zone at step {step}.",
+    "achievement_awarded": "Achievement: {name}. {description}",
+    "title_earned": "Title earned: {title}.",
     "service_started": "Service {service} started (pid {pid}).",
     "service_crashed": "Service {service} exited with {exit_code}; restart in {wait_seconds} s.",
     "service_gave_up": "Service {service} crashed {restarts} times and is left alone. {hint}",
@@ -39,17 +45,23 @@ PLAIN: dict[str, str] = {
     "alert_raised": "Alert: {what}",
 }
 
-GOOD = frozenset({"level_gained", "canaries_recovered", "champion_changed", "quest_completed", "blocker_cleared"})
+GOOD = frozenset({
+    "level_gained", "canaries_recovered", "champion_changed", "quest_completed", "blocker_cleared",
+    "achievement_awarded", "title_earned",
+})  # fmt: skip
 BAD = frozenset({
     "quest_rejected", "quest_failed", "run_failed", "checkpoint_quarantined", "level_lost", "canaries_drifted",
     "service_crashed", "service_gave_up", "blocker_raised", "alert_raised",
 })  # fmt: skip
-QUIET = frozenset({"checkpoint_dropped", "service_started", "service_stopped", "quest_received", "quest_queued"})
+QUIET = frozenset(
+    {"checkpoint_dropped", "service_started", "service_stopped", "quest_received", "quest_queued", "quest_expired"}
+)
 
 ICONS: dict[str, str] = {
     "quest": "scroll", "practice": "loop", "run": "swords", "checkpoint": "chest", "champion": "crown",
     "examination": "target", "level": "star", "service": "gear", "blocker": "gate", "alert": "alert",
-    "campaign": "flag", "canaries": "alert",
+    "campaign": "flag", "canaries": "alert", "sparring": "swords", "steps": "spark", "strain": "gauge",
+    "achievement": "star", "title": "banner",
 }  # fmt: skip
 
 

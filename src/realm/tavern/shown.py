@@ -203,6 +203,34 @@ class Skill:
 
 
 @dataclass(frozen=True, slots=True)
+class Achievement:
+    """One row of the catalogue. `time` is when it was awarded, None while it is not."""
+
+    id: str
+    name: str
+    motto: str
+    time: float | None
+    fraction: float
+    """0..1 of the way there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Achievements:
+    """What the campaign has earned, and the streaks that lead on."""
+
+    rows: Sequence[Achievement]
+    gold: int
+    days: int
+    best_days: int
+    passes: int
+    best_passes: int
+
+    @property
+    def earned(self) -> int:
+        return sum(row.time is not None for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
     id: str
     name: str

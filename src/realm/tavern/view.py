@@ -13,6 +13,7 @@ from realm.config.schema import RealmSettings
 from realm.db import Database
 from realm.events import KINDS, BlockerCleared, BlockerRaised, Events, Recorded, ServiceGaveUp, ServiceStarted
 from realm.guild import titles
+from realm.guild.awards import AwardLedger
 from realm.guild.evidence import Evidence
 from realm.guild.ledger import GuildLedger
 from realm.guild.passives.ledger import CanaryLedger
@@ -20,13 +21,13 @@ from realm.guild.strain import Advice
 from realm.guild.tables import Bests
 from realm.quests.queue import QuestQueue
 from realm.records import CampaignKey, StepMetrics
-from realm.tavern import hero_view, machine_view, quest_view
+from realm.tavern import award_view, hero_view, machine_view, quest_view
 from realm.tavern.campaign_view import CampaignReader
 from realm.tavern.canary_view import CanaryReader
 from realm.tavern.lore import Skin
 from realm.tavern.pages import count, percent
 from realm.tavern.sentences import icon, tone
-from realm.tavern.shown import Battle, Blocker, Hero, LogLine, Preview, Skill
+from realm.tavern.shown import Achievements, Battle, Blocker, Hero, LogLine, Preview, Skill
 from realm.tavern.skill_view import SkillReader
 from realm.vault.ledger import CheckpointLedger
 from realm.watchtower.gpu import driver
@@ -60,6 +61,7 @@ class View:
         self._checkpoints = CheckpointLedger(db, events)
         self._guild = GuildLedger(db, events, settings.curriculum)
         self._titles = titles.load()
+        self._awards = AwardLedger(db, events, settings.curriculum, table_of_titles=self._titles)
         self._skills = SkillReader(self._guild, self.key, settings, self._titles, Evidence(db))
         self._canaries = CanaryReader(CanaryLedger(db, events, settings.passives), self.key)
         self._campaigns = CampaignReader(workspace, settings, db, events)
@@ -111,6 +113,7 @@ class View:
                 values |= {"campaigns": self._campaigns.cards(), "heroes": self._campaigns.heroes()}
             else:
                 values |= {"skills": self._skill_list(), "canaries": self._canaries.read()}
+                values["achievements"] = self._achievements(skin)
             return values
 
     def report(self, quest_id: str) -> Preview:
@@ -178,6 +181,9 @@ class View:
             LogLine(r.id, r.time, r.kind, icon(r.kind), tone(r.kind), skin.sentence(r))
             for r in self._events.newest(LOG_LINES, kinds=LOG_KINDS)
         ]
+
+    def _achievements(self, skin: Skin) -> Achievements:
+        return award_view.shown(self._awards.catalogue, self._awards.standing(self.key), skin, self._clock())
 
     def _blockers(self, state: str) -> Iterator[Blocker]:
         if state == "offline":

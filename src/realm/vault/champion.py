@@ -24,16 +24,17 @@ class Standing:
 
 
 def best(standings: Iterable[Standing]) -> Standing | None:
-    """The champion: most mastered levels, then the accuracy that its problems can vouch for, then the newest.
+    """The champion: most mastered levels, then the accuracy that its problems can vouch for, then the oldest.
 
-    Levels come first because a hero at a higher level is examined on harder problems.
+    Levels come first because a hero at a higher level is examined on harder problems. A champion has to be beaten: an
+    equal does not take its place. Who has mastered nothing and answered nothing right is none.
     """
-    return max(standings, key=rank, default=None)
+    return max((s for s in standings if s.mastered or s.accuracy), key=rank, default=None)
 
 
 def rank(standing: Standing) -> tuple[int, float, float, int]:
     """What `best` compares. The accuracy counts by its lower bound, so that 5 of 5 does not beat 97 of 100."""
-    return standing.mastered, lower_bound(standing.accuracy, standing.n), standing.accuracy, standing.step
+    return standing.mastered, lower_bound(standing.accuracy, standing.n), standing.accuracy, -standing.step
 
 
 def lower_bound(accuracy: float, n: int) -> float:

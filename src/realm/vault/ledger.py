@@ -107,6 +107,12 @@ class CheckpointLedger:
         with self._db.read() as connection:
             return [_record(row) for row in connection.execute(_present(key).order_by(_c.step)).mappings()]
 
+    def steps(self, key: CampaignKey) -> Sequence[int]:
+        """The steps of all checkpoints of a campaign that were not quarantined, dropped ones too."""
+        query = select(_c.step).where(_c.hero == key.hero, _c.campaign == key.campaign, _c.state != "quarantined")
+        with self._db.read() as connection:
+            return [int(step) for step in connection.scalars(query.order_by(_c.step))]
+
     def reason(self, checkpoint: str) -> str:
         """Why a checkpoint was dropped or quarantined; empty while it is present."""
         with self._db.read() as connection:
@@ -217,10 +223,10 @@ class CheckpointLedger:
         flagged = (
             connection.scalar(select(_c.id).where(_c.hero == key.hero, _c.campaign == key.campaign, _c.champion)) or ""
         )
+        if flagged and (champion is None or champion.id != flagged):
+            _update(connection, flagged, champion=False)
         if champion is None or champion.id == flagged:
             return
-        if flagged:
-            _update(connection, flagged, champion=False)
         _update(connection, champion.id, champion=True)
         self._events.append_in(
             connection,

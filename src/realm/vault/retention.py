@@ -56,5 +56,5 @@ def _first_at_level(present: Sequence[CheckpointRecord]) -> list[tuple[Checkpoin
         for skill, level in sorted(checkpoint.levels.items()):
             if level > reached.get(skill, 0):
                 reached[skill] = level
-                found.append((checkpoint, f"{skill} level {level}"))
+                found.append((checkpoint, f"{skill.upper()} level {level}"))
     return found

@@ -66,3 +66,4 @@ def _sft() -> Opening:
 
 
 methods.register("sft", _sft)
+methods.register("sparring", _sft)  # the rows differ, not the training

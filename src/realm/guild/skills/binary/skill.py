@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from realm.guild.review import Review
 from realm.guild.skill import Problem, Score, Side, Skill, load_spec
 
 from .generator import Generator
 from .grader import grade
 from .layout import DIFFICULTIES, Difficulty
+from .review import BinaryReview
 from .spec import BinSpec
 from .words import tokens
 
@@ -34,6 +36,9 @@ class BinarySkill(Skill):
 
     def mix(self, level: int) -> Mapping[str, float]:
         return {name: share / 100 for name, share in zip(DIFFICULTIES, self.spec.shares(level), strict=True)}
+
+    def review(self) -> Review:
+        return BinaryReview()
 
     def vocabulary(self) -> tuple[str, ...]:
         return tokens(self.spec)

@@ -39,8 +39,12 @@ document.addEventListener("realm:init", ({ detail }) => {
   program = detail.program;
 });
 
+const ANNOUNCED = [
+  "level_gained", "level_lost", "champion_changed", "quest_rejected", "achievement_awarded", "title_earned",
+];
+
 document.addEventListener("realm:fact", ({ detail }) => {
-  if (["level_gained", "champion_changed", "level_lost", "quest_rejected"].includes(detail.kind)) {
+  if (ANNOUNCED.includes(detail.kind)) {
     toast(detail.text, "", detail.tone === "bad");
   }
 });
