@@ -236,8 +236,7 @@ class HeroLoop:
         self.queue.expire(lambda about: sparring.outdated(about.get("checkpoint", ""), self.key, steps), self.key)
         idle = self.profile.idle_generation
         if idle.enabled and self.queue.waiting() <= idle.min_queue_depth and not self.inbox.expects:
-            self.spar()
-            self.practise()
+            self.make_data()
         quest = self.queue.claim()
         if quest is None and not idle.enabled:
             self.block(
@@ -251,6 +250,14 @@ class HeroLoop:
         progress = self.engine.progress
         return self.queue.claim(progress.quest) if progress.quest and not progress.quest_done else None
 
+    def make_data(self) -> None:
+        """The hero's own data: its mistakes where it is time, then practice. A skill that fails is left out."""
+        try:
+            self.spar()
+            self.practise()
+        except SkillBroken as broken:
+            self.skills.set_aside(broken)  # the next day plans without it
+
     def practise(self) -> None:
         """Make a quest of the hero's own, unless a guard pauses it; it enters by the inbox like any other."""
         if not self.roster.usable():
@@ -260,11 +267,7 @@ class HeroLoop:
         rows = self.profile.idle_generation.examples
         seed = f"{practice_name(self.settings, self.key)}/{self.settings.campaign.seed}/{step}/{count}"
         past = partial(real_rows, self.queue, self.settings.guards.grounding_quests)
-        try:
-            batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past)
-        except SkillBroken as broken:
-            self.skills.set_aside(broken)  # the next day plans without it
-            return
+        batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past)
         if batch is None:
             return  # a guard says no, and has said why
         name = f"practice-{short_name(self.key)}-{step:08d}-{count}.jsonl"
@@ -277,7 +280,7 @@ class HeroLoop:
     def spar(self) -> None:
         """Where it is time, make a quest of the hero's own wrong answers."""
         step, rule = self.engine.progress.step, self.profile.sparring
-        levels = {name: self.skills.get(name).levels for name in self.settings.campaign.skills}
+        levels = {name: self.skills.get(name).levels for name in self.roster.usable()}
         for skill, level, practices in self.bouts.due(self.key, self.guild, levels, rule):
             seed = f"spar/{self.key}/{step}/{practices}"
             bout = sparring.hold(self.skills, skill, level, rule.problems, seed, self.answer)

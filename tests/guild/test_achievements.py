@@ -48,7 +48,8 @@ from realm.records import CampaignKey
 
 KEY = CampaignKey("hatchling", "first-light")
 NAMES = {"hero": KEY.hero, "campaign": KEY.campaign}
-RULE = Rules(SkillEngine(), CurriculumSettings())
+RULE = CurriculumSettings()
+RULES = Rules(SkillEngine(), RULE)
 DAY = 86_400.0
 NOON = time.mktime((2026, 3, 2, 12, 0, 0, 0, 0, -1))
 
@@ -80,7 +81,7 @@ def count(*facts: Fact | tuple[float, Fact]) -> Tally:
     tally = Tally()
     for i, each in enumerate(facts, 1):
         moment, fact = each if isinstance(each, tuple) else (NOON, each)
-        tally = tally.after(Recorded(i, moment, kind_of(fact), fact), RULE)
+        tally = tally.after(Recorded(i, moment, kind_of(fact), fact), RULES)
     return tally
 
 
@@ -173,7 +174,7 @@ def test_the_best_of_those_that_know_nothing_is_no_champion() -> None:
 
 def test_a_level_cap() -> None:
     found = Recorded(1, NOON, "campaign_maxed_out", Fact(**NAMES))
-    assert earned(Tally().after(found, RULE)) == {"first_level_cap"}
+    assert earned(Tally().after(found, RULES)) == {"first_level_cap"}
 
 
 def test_a_regression_is_recovered_when_the_level_holds_again() -> None:
@@ -322,7 +323,7 @@ def test_any_prefix_in_any_pieces_awards_the_same_set_once(
         pure = Tally()
         for recorded in second.replay():
             if (recorded.fact.hero, recorded.fact.campaign) in {(KEY.hero, KEY.campaign), ("", "")}:
-                pure = pure.after(recorded, RULE)
+                pure = pure.after(recorded, RULES)
         assert {a.id for a in achievements.load() if a.id in told(second)} >= earned(pure)
     finally:
         whole.close()

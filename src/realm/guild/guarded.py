@@ -10,9 +10,10 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 from realm.errors import SkillBroken, SkillError
+from realm.guild.review import Review
 from realm.guild.skill import Problem, Score, Side, Skill, SkillSpec, side_of
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,13 @@ class GuardedSkill(Skill):
                 raise _Rubbish("its vocabulary is no tuple of words")
         return words
 
+    def review(self) -> Review:
+        with _foreign(self.id, "telling how its answers are reviewed"):
+            review = self._inner.review()
+            if not isinstance(review, Review):
+                raise _Rubbish(f"it gave {_kind(review)} instead of a Review")
+        return cast(Review, _GuardedReview(self.id, review))
+
     def _require_sound(self, problem: object, level: int, side: Side) -> None:
         if not isinstance(problem, Problem):
             raise _Rubbish(f"it gave {_kind(problem)} instead of a Problem")
@@ -83,6 +91,25 @@ class GuardedSkill(Skill):
             raise _Rubbish(f"primitives are {problem.primitives!r}; its description names {self.spec.primitives!r}")
         if side_of(problem.content) != side:
             raise _Rubbish(f"asked for the side {side!r}, it gave a problem of the other: held-out problems would leak")
+
+
+class _GuardedReview:
+    """A review whose calls end well or in SkillBroken."""
+
+    def __init__(self, skill: str, inner: Review) -> None:
+        self._skill = skill
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return found
+
+        def call(*given: Any, **named: Any) -> Any:
+            with _foreign(self._skill, f"reviewing an answer ({name})"):
+                return found(*given, **named)
+
+        return call
 
 
 class _Rubbish(Exception):

@@ -93,8 +93,11 @@ class Bout:
             yield (json.dumps(example.as_row(), ensure_ascii=False) + "\n").encode()
 
     def sidecar(self, checkpoint: str) -> dict[str, Any]:
-        """Who made the file, out of which checkpoint's mistakes."""
+        """Who made the file, out of which checkpoint's mistakes; only that checkpoint's campaign may train on it."""
+        hero, _, campaign = checkpoint.partition("@")[0].partition(":")
         return {
+            "hero": hero,
+            "campaign": campaign,
             "made_by": "realm spar",
             "version": __version__,
             "source": SOURCE,
