@@ -399,8 +399,9 @@ class HeroLoop:
 
     def look_for_cap(self, step: int) -> None:
         """A campaign that goes no further is archived with the evidence, and leaves its method behind."""
-        if self.plays and self.settings.level_cap.enabled:
-            levels = {name: self.skills.get(name).levels for name in self.settings.campaign.skills}
+        usable = self.roster.usable()
+        if self.plays and self.settings.level_cap.enabled and len(usable) == len(self.settings.campaign.skills):
+            levels = {name: self.skills.get(name).levels for name in usable}
             cap_watch.look(
                 self.guild, self.workspace, self.key, levels, self.settings.level_cap, step=step,
                 tokens=self.engine.progress.tokens, totals=lambda: asdict(self.metrics.totals(self.key)),

@@ -30,7 +30,7 @@ class Stuck(BinarySkill):
 
     def generate(self, level: int, seed: str, *, side: Side = "train", kind: Any = None) -> Problem:
         turned = side == "exam" or self.mended.is_set()
-        return super().generate(level, seed, side=side, kind=kind) if turned else super().generate(1, "always")
+        return super().generate(level, seed, side=side, kind=kind) if turned else super().generate(level, "always")
 
 
 def test_what_a_person_brought_comes_back_in_practice(home: Workspace) -> None:

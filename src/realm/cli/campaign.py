@@ -116,7 +116,7 @@ def show(name: Annotated[str, typer.Argument(metavar="[NAME]")] = "", as_json: A
         campaign = campaigns.find(name or str(campaigns.in_play()))
         settings = in_play.settings_of(realm.workspace, campaign.key)
         engine = SkillEngine()
-        levels = {skill: engine.get(skill).levels for skill in campaign.skills}
+        levels = {skill: engine.get(skill).levels for skill in engine.usable(campaign.skills)}
         verdicts = cap_watch.verdicts(ledger, campaign.key, levels, settings.level_cap)
         found = campaign_report.report(ledger, campaign, _totals(realm, campaign.key))
         tokens = {skill: ledger.tokens(campaign.key, skill) for skill in campaign.skills}

@@ -154,12 +154,14 @@ class OwnPractice:
         rules = Rules(self._engine, self._exams)
         prompts = (
             problem.prompt
-            for name in self._skills
+            for name in self._engine.usable(self._skills)
             for level in range(1, self._engine.get(name).levels + 1)
             for size in {rules.of(name).problems, self._exams.panel_problems}
             for problem in self._engine.generate_eval_batch(name, level, size)
         )
-        held = grounding.forbidding(prompts, [self._engine.get(name).vocabulary() for name in self._engine.names()])
+        held = grounding.forbidding(
+            prompts, [self._engine.get(name).vocabulary() for name in self._engine.usable(self._engine.names())]
+        )
         return lambda text: is_canary(text) or held(text)
 
     # -- watching ----------------------------------------------------------------------------------------------
