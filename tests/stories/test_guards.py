@@ -50,7 +50,7 @@ def test_what_a_person_brought_comes_back_in_practice(home: Workspace) -> None:
 
 
 def test_a_skill_that_repeats_itself_pauses_practice_and_files_go_on(home: Workspace) -> None:
-    home.settings.write_text(IDLE)
+    home.settings.write_text(IDLE.replace("examples = 60", "examples = 200"))  # enough of each level to be judged
     story = Story(home)
     stuck = Stuck()
     registry: Registry[Any] = Registry("skill")
