@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from realm.cli import main
+from realm.guild.passives.sets import problems
 from realm.quests import ledger  # noqa: F401 - its tables
 from realm.workspace import Workspace
 
@@ -49,6 +50,14 @@ def test_the_life_of_a_quest_by_hand(file: Path, capsys: pytest.CaptureFixture[s
     code, out = run(capsys, "quest", "list", "--state", "failed")
     assert "removed" in out
     assert "waits again" in run(capsys, "quest", "retry", quest["id"])[1]
+
+
+@pytest.mark.parametrize("level", ["quick", "standard"])
+def test_rows_with_a_canary_are_counted(file: Path, level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"question": problems("arithmetic")[0].prompt, "answer": "No."}
+    file.write_text(file.read_text() + json.dumps(row) + "\n")
+    said = run(capsys, "validate", str(file), "--level", level)[1]
+    assert "1 rows hold a canary's question" in said, said
 
 
 def test_mistakes_are_said_with_the_next_step(

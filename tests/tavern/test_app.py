@@ -10,6 +10,7 @@ from realm.config.schema import PageSettings, QuestSettings, RealmSettings
 from realm.db import Database
 from realm.events import BlockerRaised, QuestRejected
 from realm.guild.curriculum import Mix
+from realm.guild.passives.sets import problems
 from realm.records import Progress
 from realm.tavern import app as tavern
 from realm.tavern.hero_view import PORTRAITS
@@ -163,6 +164,11 @@ def test_preview_shows_the_trained_part_before_anything_is_queued(page: TestClie
     fragment = upload(page, ROW * 3)
     assert "<mark>That.</mark>" in fragment and "Fit for training" in fragment
     assert demo.queue.list() == [] and not [p for p in demo.workspace.inbox.glob("*.jsonl")]
+
+
+def test_a_preview_counts_rows_with_a_canary(page: TestClient) -> None:
+    row = {"prompt": problems("arithmetic")[0].prompt, "completion": "No."}
+    assert "1 rows hold a canary" in upload(page, ROW + json.dumps(row).encode() + b"\n")
 
 
 def test_an_upload_goes_to_the_inbox_with_its_name_and_priority(page: TestClient, demo: Demo) -> None:

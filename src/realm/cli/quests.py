@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from realm.cli.context import Realm, find_workspace, open_realm, print_json
 from realm.config.layers import load, resolve_hero
 from realm.config.schema import RealmSettings
 from realm.errors import HeroError, WorkspaceError
+from realm.guild.passives.guard import holds_canary
 from realm.quests.checks import validate as check
 from realm.quests.inbox import deliver
 from realm.quests.plan import plan_facts
@@ -128,8 +130,9 @@ def _validated(file: Path, level: Literal["quick", "standard"], hero: str) -> tu
     """The report, and why it has no tokens."""
     workspace = _workspace()
     settings = load(workspace.settings) if workspace else RealmSettings()
+    looked = partial(check, file, level=level, settings=settings.quests, refused=holds_canary)
     if level == "quick":
-        return check(file, level=level, settings=settings.quests), ""
+        return looked(), ""
     profile = resolve_hero(settings, hero or settings.campaign.hero)
     template = profile.prompt_template
     try:
@@ -141,12 +144,11 @@ def _validated(file: Path, level: Literal["quick", "standard"], hero: str) -> tu
         )
         tokenizer = families.get(profile.family).load_tokenizer(found)
     except HeroError as error:
-        report = check(file, level=level, settings=settings.quests, template=template)
-        return report, f"no tokens were counted. {error.message} {error.hint}"
+        return looked(template=template), f"no tokens were counted. {error.message} {error.hint}"
     if profile.chat_template:
         tokenizer.chat_template = profile.chat_template
-    return check(
-        file, level=level, settings=settings.quests, template=template,
+    return looked(
+        template=template,
         render=lambda row: chat.render(tokenizer, row), decode=tokenizer.decode, max_length=profile.context_window,
     ), ""  # fmt: skip
 

@@ -13,6 +13,7 @@ from secrets import token_hex
 
 from realm.config.schema import QuestSettings
 from realm.errors import QuestError, UsageError
+from realm.guild.passives.guard import holds_canary
 from realm.quests.checks import shown_name, validate
 from realm.quests.inbox import deliver
 from realm.tavern.quest_view import preview
@@ -47,7 +48,13 @@ class Uploads:
 
     def preview(self, token: str) -> Preview:
         """What the file is and what of it would be trained."""
-        report = validate(self._known(token), level="standard", settings=self._settings, name=self._name(token))
+        report = validate(
+            self._known(token),
+            level="standard",
+            settings=self._settings,
+            name=self._name(token),
+            refused=holds_canary,
+        )
         return preview({**asdict(report), "causes": dict(report.causes)}, token)
 
     def add(self, token: str, priority: str) -> str:
