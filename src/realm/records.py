@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Row = Mapping[str, Any]
 """One training example in an internal shape (docs/formats.md): `messages`, or `prompt` and `completion`, or `text`;
 `meta` is never trained on."""
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text inside a row, or a part of one, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from texts(inner)
 
 
 @dataclass(frozen=True, slots=True)

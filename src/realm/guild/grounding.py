@@ -12,7 +12,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from realm.records import PastRow, Row
+from realm.records import PastRow, Row, texts
 
 Forbidden = Callable[[str], bool]
 """Whether a text must not be trained on."""
@@ -55,7 +55,7 @@ def choose(
         elif (spot := draw.randrange(place + 1)) < len(pool):  # reservoir sampling: the number of rows is not known
             pool[spot] = row
     draw.shuffle(pool)
-    good = (row for row in pool if not any(map(forbidden, _texts([row.prompt, row.completion]))))
+    good = (row for row in pool if not any(map(forbidden, texts([row.prompt, row.completion]))))
     return list(islice(good, count))
 
 
@@ -128,18 +128,6 @@ def _as_pair(row: Row) -> tuple[Any, Any] | None:
     if not isinstance(messages, list) or len(messages) < 2 or messages[-1].get("role") != "assistant":
         return None
     return messages[:-1], messages[-1:]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text inside a row, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)
 
 
 def _squeeze(text: str) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any
 
 from realm.guild.passives.sets import MODULES, problems
-from realm.records import Row
+from realm.records import Row, texts
 
 WINDOW = 4
 """Words that are looked up at once; each canary has such a run of words."""
@@ -35,7 +34,7 @@ def is_canary(text: str) -> bool:
 
 def holds_canary(row: Row) -> bool:
     """The same of a training row, in any of its texts; its `meta` is never trained on and not looked at."""
-    return any(is_canary(text) for key, value in row.items() if key != "meta" for text in _texts(value))
+    return any(is_canary(text) for key, value in row.items() if key != "meta" for text in texts(value))
 
 
 def without_canaries(rows: Iterable[Row]) -> Iterator[Row]:
@@ -74,14 +73,3 @@ def _index() -> Mapping[_Words, tuple[tuple[int, _Words], ...]]:
 
 def _runs(question: _Words) -> list[tuple[int, _Words]]:
     return [(at, question[at : at + WINDOW]) for at in range(1, len(question) - WINDOW)]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
