@@ -48,11 +48,17 @@ Keep = Callable[..., None]
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
     """A realm in the middle of its day: it has trained, has been examined, and files were dropped."""
-    player = Player(tmp_path_factory.mktemp("pictured") / "realm", free_port(), free_port())
+    skill_port = free_port()
+    player = Player(tmp_path_factory.mktemp("pictured") / "realm", free_port(), free_port(), skill_port)
     assert player.realm("init", str(player.home)).returncode == 0
     workspace = Workspace(player.home)
-    if not KEPT:
-        workspace.settings.write_text(SETTINGS.replace("enabled = false", "enabled = true\nexamples = 6000"))
+    ports = f"\n[services.skill_ports]\nbin = {skill_port}\nsy = 0\n"
+    own = (
+        workspace.settings.read_text()
+        if KEPT
+        else SETTINGS.replace("enabled = false", "enabled = true\nexamples = 6000")
+    )
+    workspace.settings.write_text(own + ports)
     try:
         started = player.realm("start-all")
         assert started.returncode == 0, started.stderr
@@ -180,8 +186,14 @@ def test_guild(look: Open, keep: Keep) -> None:
     keep(page, "guild.png")
 
 
+def test_campaigns(look: Open, keep: Keep) -> None:
+    page = look("/campaigns")
+    expect(page.locator("main")).to_contain_text(CAMPAIGN.campaign)
+    keep(page, "campaigns.png")
+
+
 def test_phone(look: Open, keep: Keep) -> None:
-    for path in ("/quests", "/guild", "/"):
+    for path in ("/quests", "/guild", "/campaigns", "/"):
         page = look(path, size=PHONE, scale=2 if path == "/" else 1)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
