@@ -16,6 +16,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from realm.arena.control import Request
 from realm.arena.engine import Engine
@@ -91,7 +92,7 @@ class HeroLoop:
         self.canaries = Canaries(db, events, settings.passives)
         self.bouts = SparringLedger(db, events)
         self.marks = Marks(settings.strain)
-        self.awards = AwardLedger(db, events, settings.curriculum, lambda skill: self.skills.get(skill).name)
+        self.awards = AwardLedger(db, events, self.guild.rules, self.skills.shown)
         self.metrics = Metrics(db)
         self.watch = CampaignWatch(workspace, self.guild, self.key)
         self.plays = spec is None  # a preset's training belongs to no campaign in play, and nothing calls it away
@@ -232,8 +233,7 @@ class HeroLoop:
         if quest := self.queue.active() or self.begun():
             return quest
         self.workspace.withdraw("skip")  # nothing is in training: what it was meant for has ended, or never began
-        steps = self.keeper.ledger.steps(self.key)
-        self.queue.expire(lambda about: sparring.outdated(about.get("checkpoint", ""), self.key, steps), self.key)
+        self.queue.expire(self.outdated, self.key)
         idle = self.profile.idle_generation
         if idle.enabled and self.queue.waiting() <= idle.min_queue_depth and not self.inbox.expects:
             self.make_data()
@@ -289,6 +289,10 @@ class HeroLoop:
                 about = bout.sidecar(f"{self.key}@{step}")
                 self.inbox.take(deliver(self.workspace, name, bout.lines(), priority="high", meta=about))
             self.bouts.record(self.key, bout, step=step, quest=name, practices=practices)
+
+    def outdated(self, about: Mapping[str, Any]) -> str:
+        """Why a waiting quest of the hero's own mistakes, by its sidecar, is not worth training any more."""
+        return sparring.outdated(about.get("checkpoint", ""), self.key, self.keeper.ledger.steps(self.key))
 
     def plan_practice(self) -> curriculum.Mix:
         """What to practise next: the frontier, above, below, review and repair."""

@@ -269,7 +269,7 @@ def told(events: Events) -> list[str]:
 
 
 def ledger(db: Database, events: Events) -> AwardLedger:
-    return AwardLedger(db, events, RULE)
+    return AwardLedger(db, events, RULES)
 
 
 def test_a_diary_earns_what_it_should_and_tells_it_once(db: Database) -> None:

@@ -25,7 +25,7 @@ def earn(demo: Demo) -> None:
     demo.train(100)
     demo.events.append(StepsReached(step=100, hero_level=0, **demo.names))
     demo.examine({1: 0.95})
-    AwardLedger(demo.db, demo.events, demo.settings.curriculum).catch_up(demo.key)
+    AwardLedger(demo.db, demo.events, demo.guild.rules).catch_up(demo.key)
 
 
 def deeds(html: str) -> dict[str, bool]:

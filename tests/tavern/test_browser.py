@@ -267,6 +267,6 @@ def test_an_achievement_is_said_in_the_corner_and_shown_on_its_page(look: Open, 
     home, guild = look(), look("/guild")
     expect(guild.locator("#deed-steps_100")).not_to_have_class(re.compile("earned"))
     told.events.append(StepsReached(step=100, hero_level=0, **told.names))
-    AwardLedger(told.db, told.events, told.settings.curriculum).catch_up(told.key)
+    AwardLedger(told.db, told.events, told.guild.rules).catch_up(told.key)
     expect(home.locator(".toast", has_text="Out of the nest")).to_be_visible()
     expect(guild.locator("#deed-steps_100")).to_have_class(re.compile("earned"))

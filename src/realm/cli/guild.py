@@ -119,9 +119,11 @@ def list_heroes(json: Json = False) -> None:
 def achievements(json: Json = False) -> None:
     """What the hero in play has earned in its campaign, its streaks and its gold."""
     from realm.guild.awards import AwardLedger  # noqa: PLC0415 - the ledger and its database take 0.2 s
+    from realm.guild.mastery import Rules  # noqa: PLC0415
 
+    engine = SkillEngine()
     with open_realm() as realm:
-        awards = AwardLedger(realm.db, realm.events, realm.settings.curriculum, lambda s: SkillEngine().get(s).name)
+        awards = AwardLedger(realm.db, realm.events, Rules(engine, realm.settings.curriculum), engine.shown)
         awards.catch_up(realm.key)  # facts may be newer than the last look of a hero that sleeps
         standing = awards.standing(realm.key)
     _say_achievements(achievements_row(awards.catalogue, standing, time.time()), json)

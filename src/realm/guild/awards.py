@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Float, Integer, String, Table, Text, select
 
-from realm.config.schema import CurriculumSettings
 from realm.db import Database, metadata
 from realm.events import AchievementAwarded, Events, Fact, Recorded, TitleEarned
 from realm.guild import achievements, titles
 from realm.guild.achievements import KINDS, Achievement, Tally, reached
-from realm.guild.engine import SkillEngine
 from realm.guild.mastery import Rules
 from realm.guild.tables import of
 from realm.guild.titles import Title, hero_title, skill_title
@@ -61,16 +59,16 @@ class AwardLedger:
         self,
         db: Database,
         events: Events,
-        rule: CurriculumSettings,
+        rules: Rules,
         skill_name: Callable[[str], str] = str.upper,
         *,
         catalogue: Sequence[Achievement] | None = None,
         table_of_titles: Sequence[Title] | None = None,
     ) -> None:
-        """`skill_name` gives the name of a skill as titles show it."""
+        """`rules` say what counts as passed; `skill_name` gives the name of a skill as titles show it."""
         self._db = db
         self._events = events
-        self._rules = Rules(SkillEngine(), rule)
+        self._rules = rules
         self._skill_name = skill_name
         self.catalogue = achievements.load() if catalogue is None else catalogue
         self._titles = titles.load() if table_of_titles is None else table_of_titles

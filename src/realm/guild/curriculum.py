@@ -10,9 +10,8 @@ from typing import Any
 from realm.config.schema import CurriculumSettings
 from realm.guild.progression import SkillState
 from realm.guild.strain import Advice
+from realm.records import LevelCell
 
-Cell = tuple[str, int]
-"""A skill and one of its levels."""
 _NOTHING = 1e-12
 _RESTING = 1e-6
 """A skill with no larger part of all priorities rests."""
@@ -57,7 +56,7 @@ class View:
 class Mix:
     """Shares of a practice quest, which sum to 1."""
 
-    shares: Mapping[Cell, float]
+    shares: Mapping[LevelCell, float]
     reason: str
     errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Skill -> primitive -> error rate: the more a primitive fails, the more of it practice takes."""
@@ -67,7 +66,7 @@ class Mix:
     """Kind of problem -> how many times as often as in the level's own mix; 1 for those not named."""
 
     @property
-    def leading(self) -> Cell:
+    def leading(self) -> LevelCell:
         """The cell with the largest share."""
         return max(self.shares, key=lambda cell: self.shares[cell])
 
@@ -83,7 +82,7 @@ def plan(view: View, settings: CurriculumSettings, seed: str) -> Mix:
     if not view.skills:
         raise ValueError("a plan needs at least one skill")
     total = sum(max(0.0, s.priority) for s in view.skills)
-    shares: dict[Cell, float] = {}
+    shares: dict[LevelCell, float] = {}
     reasons: list[str] = []
     active = [s for s in view.skills if s.priority > _RESTING * total] or list(view.skills)
     for skill in active:
@@ -100,7 +99,7 @@ def _skill_shares(
 ) -> tuple[dict[int, float], str]:
     """Shares of the levels of one skill (sum 1), and why."""
     regressing = sorted(view.state.regressing)
-    review = _reviewed(view, settings, seed)
+    review = reviewed(view, settings, seed)
     ahead, why_ahead = _ahead(view, settings)
     to_repair = settings.repair_share if regressing else 0.0
     to_review = review_share if review else 0.0
@@ -108,14 +107,14 @@ def _skill_shares(
         to_repair, to_review = (to_repair, 1.0 - to_repair) if review else (1.0, 0.0)
     why = [why_ahead]
     if regressing:
-        why.append(f"{_levels(regressing)} regressed and gets {to_repair:.0%} for repair.")
+        why.append(f"{levels_named(regressing)} regressed and gets {to_repair:.0%} for repair.")
     if review:
-        why.append(f"{to_review:.0%} reviews {_levels(review)}.")
+        why.append(f"{to_review:.0%} reviews {levels_named(review)}.")
     weakest = sorted(view.errors, key=lambda name: (-view.errors[name], name))[:_NAMED]
     if weakest:
         failing = ", ".join(f"{name} {view.errors[name]:.0%} wrong" for name in weakest)
         why.append(f"Problems come the more often, the more their primitives fail ({failing}).")
-    shares = _pool(
+    shares = pool(
         [
             (to_repair, dict.fromkeys(regressing, 1.0)),
             (to_review, dict.fromkeys(review, 1.0)),
@@ -160,7 +159,7 @@ def _is_wide(gap: float | None, settings: CurriculumSettings) -> bool:
     return gap is not None and gap >= settings.wide_gap
 
 
-def _reviewed(view: SkillView, settings: CurriculumSettings, seed: str) -> list[int]:
+def reviewed(view: SkillView, settings: CurriculumSettings, seed: str) -> list[int]:
     """Mastered levels that hold, a sample of them when there are many."""
     held = sorted(level for level in view.state.mastered - view.state.regressing if level <= view.levels)
     if len(held) <= settings.review_levels:
@@ -168,7 +167,7 @@ def _reviewed(view: SkillView, settings: CurriculumSettings, seed: str) -> list[
     return sorted(Random(f"{seed}/{view.skill}/review").sample(held, settings.review_levels))
 
 
-def _pool(parts: Iterable[tuple[float, Mapping[int, float]]]) -> dict[int, float]:
+def pool(parts: Iterable[tuple[float, Mapping[int, float]]]) -> dict[int, float]:
     """Each part's share spread over its levels by weight; the whole sums to 1, cells without share are left out."""
     pooled: dict[int, float] = {}
     for share, weights in parts:
@@ -180,5 +179,7 @@ def _pool(parts: Iterable[tuple[float, Mapping[int, float]]]) -> dict[int, float
     return {level: share / whole for level, share in pooled.items()}
 
 
-def _levels(levels: list[int]) -> str:
-    return ("level " if len(levels) == 1 else "levels ") + ", ".join(map(str, levels))
+def levels_named(levels: Iterable[int]) -> str:
+    """`level 3`, or `levels 3, 4`."""
+    named = sorted(levels)
+    return ("level " if len(named) == 1 else "levels ") + ", ".join(map(str, named))

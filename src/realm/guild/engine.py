@@ -111,6 +111,13 @@ class SkillEngine:
             return False
         return True
 
+    def shown(self, name: str) -> str:
+        """A skill's name as it is shown; of one that cannot be used (any more) its id in capitals."""
+        try:
+            return self.get(name).name
+        except RealmError:
+            return name.upper()
+
     def names(self) -> list[str]:
         return self.registry.names()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Column, Table, func, select
 
 from realm.db import Database
 from realm.guild.passives.ledger import canary_sitting_table
@@ -28,22 +30,25 @@ class Evidence:
     ) -> list[Reading]:
         """What the examinations of the newest `checkpoints` told, oldest first; of one skill or of all."""
         t = examination_table
-        last = select(t.c.step).where(of(t, key, skill)).distinct().order_by(t.c.step.desc()).limit(checkpoints)
-        query = select(t.c.step, t.c.skill, t.c.level, t.c.primitives).where(of(t, key, skill))
-        with self._db.read() as connection:
-            first = min(connection.scalars(last), default=None)
-            rows = connection.execute(query.where(t.c.step >= first)).all() if first is not None else []
+        rows = self._newest(t, key, skill, checkpoints, t.c.step, t.c.skill, t.c.level, t.c.primitives)
         return sorted(Reading(step, name, str(level), _counts(told)) for step, name, level, told in rows)
 
     def canaries(self, key: CampaignKey, *, checkpoints: int = CHECKPOINTS) -> list[Reading]:
         """What the canaries of the newest `checkpoints` told, oldest first. No skill is trained by them."""
         t = canary_sitting_table
-        apart = select(t.c.step, t.c.module, t.c.problem_set, t.c.primitives).where(of(t, key), t.c.module != CORE)
-        last = select(t.c.step).where(of(t, key)).distinct().order_by(t.c.step.desc()).limit(checkpoints)
+        rows = self._newest(t, key, None, checkpoints, t.c.step, t.c.module, t.c.problem_set, t.c.primitives)
+        apart = [row for row in rows if row.module != CORE]
+        return sorted(Reading(step, SKILL, f"{module}/{of_set}", _counts(told)) for step, module, of_set, told in apart)
+
+    def _newest(
+        self, table: Table, key: CampaignKey, skill: str | None, checkpoints: int, *columns: Column[Any]
+    ) -> Sequence[Any]:
+        """The columns of all rows of a campaign at the newest `checkpoints` that the table knows."""
+        mine, step = of(table, key, skill), table.c.step
+        steps = select(step).where(mine).distinct().order_by(step.desc()).limit(checkpoints)
         with self._db.read() as connection:
-            first = min(connection.scalars(last), default=None)
-            rows = connection.execute(apart.where(t.c.step >= first)).all() if first is not None else []
-        return sorted(Reading(step, SKILL, f"{module}/{of_set}", _counts(told)) for step, module, of_set, told in rows)
+            first = min(connection.scalars(steps), default=None)
+            return connection.execute(select(*columns).where(mine, step >= first)).all() if first is not None else []
 
     def tokens(self, key: CampaignKey) -> dict[int, dict[str, int]]:
         """Step of a checkpoint -> skill -> tokens trained since the checkpoint before."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from realm.config.schema import GuardSettings
-from realm.guild.curriculum import Cell
 from realm.guild.progression import Examination
 from realm.guild.strain import Advice
+from realm.records import LevelCell
 
 PIECE = 3
 """Characters of the pieces whose entropy is measured."""
@@ -57,7 +57,7 @@ def variety(texts: Sequence[str]) -> Variety:
     return Variety(len(texts), len(set(texts)), abs(entropy))
 
 
-def collapsed(cell: Cell, drawn: Variety, reference: Variety, settings: GuardSettings) -> Trip | None:
+def collapsed(cell: LevelCell, drawn: Variety, reference: Variety, settings: GuardSettings) -> Trip | None:
     """Whether a level's generated rows vary too little to be trained on. Below 32 rows nothing is said.
 
     `reference` is what the skill's own level gives in as many rows: a space of few problems is no collapse by
@@ -121,9 +121,9 @@ def falling(skill: str, taken: Sequence[Examination], loss: float | None, settin
     )
 
 
-def by_cell(problems: Iterable[tuple[Cell, str]]) -> dict[Cell, list[str]]:
+def by_cell(problems: Iterable[tuple[LevelCell, str]]) -> dict[LevelCell, list[str]]:
     """The texts of each level, at most as many as are looked at."""
-    texts: dict[Cell, list[str]] = {}
+    texts: dict[LevelCell, list[str]] = {}
     for cell, text in problems:
         held = texts.setdefault(cell, [])
         if len(held) < JUDGED_ROWS:

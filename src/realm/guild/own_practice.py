@@ -17,7 +17,7 @@ from realm.config.schema import RealmSettings
 from realm.errors import UsageError
 from realm.events import BlockerCleared, BlockerRaised, Events
 from realm.guild import grounding, guards, practice
-from realm.guild.curriculum import Cell, Mix
+from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
 from realm.guild.grounding import Forbidden, Grounded
 from realm.guild.guards import Trip, Variety
@@ -26,7 +26,7 @@ from realm.guild.mastery import Rules
 from realm.guild.passives.guard import is_canary
 from realm.guild.skill import Problem
 from realm.guild.strain import Advice
-from realm.records import CampaignKey, PastRow
+from realm.records import CampaignKey, LevelCell, PastRow
 from realm.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Batch:
     mix: Mix
     problems: Sequence[Problem]
     grounded: Sequence[Grounded]
-    variety: Mapping[Cell, Variety]
+    variety: Mapping[LevelCell, Variety]
     engine: SkillEngine
 
     def write(self, path: Path, seed: str, *, owner: CampaignKey | None = None) -> Path:
@@ -98,7 +98,7 @@ class OwnPractice:
         self._key, self._ledger, self._engine = key, ledger, engine
         self._events, self._workspace, self._clock = events, workspace, clock
         self._skills, self._exams, self._rule = settings.campaign.skills, settings.curriculum, settings.guards
-        self._references: dict[Cell, list[str]] = {}
+        self._references: dict[LevelCell, list[str]] = {}
         self._raised = _raised(events, key)
         self._asked_again: tuple[int, float] | None = None  # step and time until which a trip stands unasked
 
@@ -184,7 +184,7 @@ class OwnPractice:
         )
         return next(filter(None, judged), None)
 
-    def _reference(self, cell: Cell, rows: int) -> Variety:
+    def _reference(self, cell: LevelCell, rows: int) -> Variety:
         """The variety of as many rows of the level as its skill makes them."""
         if cell not in self._references:
             problems = self._engine.generate_batch(*cell, guards.JUDGED_ROWS, "reference")

@@ -9,13 +9,13 @@ from sqlalchemy import Connection, Integer, column, delete, func, select, true, 
 
 from realm.config.schema import LevelCapSettings
 from realm.events import PracticePlanned
-from realm.guild.curriculum import Cell, Mix, SkillView, View
+from realm.guild.curriculum import Mix, SkillView, View
 from realm.guild.engine import SkillEngine
 from realm.guild.level_cap import Attempt, LevelChange, SkillVerdict, Spent, attempts, verdict
 from realm.guild.primitive_ledger import PrimitiveLedger
 from realm.guild.strain import Advice
 from realm.guild.tables import Practice, error_rates, level_tokens_table, of, practice_table
-from realm.records import CampaignKey
+from realm.records import CampaignKey, LevelCell
 
 _NO_STEP = 2**31 - 1
 
@@ -106,7 +106,7 @@ class PracticeLedger(PrimitiveLedger):
             query = select(func.count()).select_from(practice_table).where(of(practice_table, key))
             return connection.scalar(query) or 0
 
-    def record_tokens(self, key: CampaignKey, step: int, tokens: Mapping[Cell, int]) -> None:
+    def record_tokens(self, key: CampaignKey, step: int, tokens: Mapping[LevelCell, int]) -> None:
         """Tokens trained per level since the checkpoint before, told once at each checkpoint (again: replaced)."""
         t = level_tokens_table
         with self._db.write() as connection:

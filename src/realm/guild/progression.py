@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import sqrt
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from realm.guild.mastery import Rule
 from realm.records import CampaignKey
@@ -36,8 +36,33 @@ def wilson(correct: float, n: float) -> Interval:
     return Interval(max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
 
 
+class _Asked(Protocol):
+    """Whatever says how many problems were asked and how many of them were answered right."""
+
+    @property
+    def correct(self) -> int: ...
+    @property
+    def n(self) -> int: ...
+
+
+class Counted:
+    """A share of right answers with what it rests on; mixed into whatever has `correct` and `n`."""
+
+    __slots__ = ()
+
+    @property
+    def accuracy(self: _Asked) -> float:
+        """Right answers / problems asked; 0 where nothing was asked."""
+        return self.correct / self.n if self.n else 0.0
+
+    @property
+    def interval(self: _Asked) -> Interval:
+        """The 95 % interval of the accuracy (`wilson`)."""
+        return wilson(self.correct, self.n)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
+class Examination(Counted):
     """One level of one skill, examined at one checkpoint on held-out problems."""
 
     key: CampaignKey
@@ -66,14 +91,6 @@ class Examination:
     @property
     def checkpoint(self) -> str:
         return f"{self.key}@{self.step}"
-
-    @property
-    def accuracy(self) -> float:
-        return self.correct / self.n if self.n else 0.0
-
-    @property
-    def interval(self) -> Interval:
-        return wilson(self.correct, self.n)
 
     @property
     def training_accuracy(self) -> float | None:

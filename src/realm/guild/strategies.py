@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from random import Random
 
 from realm.config.schema import CurriculumSettings
 from realm.config.schema import Strategy as Name
 from realm.errors import UsageError
 from realm.guild import curriculum
-from realm.guild.curriculum import Cell, Mix, SkillView, View
+from realm.guild.curriculum import Mix, SkillView, View, levels_named, pool, reviewed
+from realm.records import LevelCell
 from realm.registry import unknown
 
-_NOTHING = 1e-12
 Strategy = Callable[[View, CurriculumSettings, str], Mix]
 """View of the skills in focus, settings, seed of the practice quest. The same three give the same mix."""
 
@@ -43,13 +42,13 @@ def balanced(view: View, settings: CurriculumSettings, seed: str) -> Mix:
     for skill in view.skills:
         ahead = _ahead(skill, settings)
         regressing = sorted(level for level in skill.state.regressing if level <= skill.levels)
-        review = _reviewed(skill, settings, seed)
+        review = reviewed(skill, settings, seed)
         repair_share = settings.repair_share if regressing else 0.0
         review_share = min(view.review_share, 1 - repair_share) if review else 0.0
         groups = {"ahead": (1 - repair_share - review_share, ahead), "repair": (repair_share, regressing)}
         groups["review"] = (review_share, review)
         shares = _equal_within(groups.values())
-        told = "; ".join(f"{_levels(levels)} {name}" for name, (_, levels) in groups.items() if levels)
+        told = "; ".join(f"{levels_named(levels)} {name}" for name, (_, levels) in groups.items() if levels)
         why = f"{skill.skill}: equal shares of {told}."
         parts.append((1.0, Mix(_cells(skill, shares), why, _errors(skill))))
     return _joined(parts, settings)
@@ -90,8 +89,8 @@ def weighted(view: View, settings: CurriculumSettings, seed: str) -> Mix:
     for skill in (s for s in view.skills if weights[s.skill] > 0):
         levels = _level_weights(skill, settings.skill_weights)
         if levels:
-            why = f"{skill.skill}: {_levels(levels)} by the weights of the settings."
-            mix = Mix(_cells(skill, _scaled(levels)), why, _errors(skill))
+            why = f"{skill.skill}: {levels_named(levels)} by the weights of the settings."
+            mix = Mix(_cells(skill, pool([(1.0, levels)])), why, _errors(skill))
         else:
             mix = curriculum.plan(View((skill,), view.review_share), settings, seed)
         parts.append((weights[skill.skill], mix))
@@ -128,7 +127,7 @@ def uniform(view: View, settings: CurriculumSettings, seed: str) -> Mix:
                 f"curriculum.uniform_levels begins at {first}, and {skill.skill} ends at level {skill.levels}.",
                 hint=f"Begin at {skill.levels} or lower.",
             )
-        why = f"{skill.skill}: equal shares of {_levels(list(levels))}."
+        why = f"{skill.skill}: equal shares of {levels_named(levels)}."
         parts.append((1.0, Mix(_cells(skill, dict.fromkeys(levels, 1 / len(levels))), why)))
     return _joined(parts, settings)
 
@@ -146,7 +145,7 @@ STRATEGIES: Mapping[Name, Strategy] = {
 def _joined(parts: Sequence[tuple[float, Mix]], settings: CurriculumSettings) -> Mix:
     """Mixes of single skills as one, each by its weight."""
     whole = sum(weight for weight, _ in parts)
-    shares: dict[Cell, float] = {}
+    shares: dict[LevelCell, float] = {}
     reasons = []
     for weight, mix in parts:
         shares |= {cell: share * weight / whole for cell, share in mix.shares.items()}
@@ -170,13 +169,6 @@ def _ahead(skill: SkillView, settings: CurriculumSettings) -> list[int]:
     return [level for level in reach if level not in skill.state.mastered]
 
 
-def _reviewed(skill: SkillView, settings: CurriculumSettings, seed: str) -> list[int]:
-    """Mastered levels that hold, a sample of at most `review_levels`."""
-    held = sorted(level for level in skill.state.mastered - skill.state.regressing if level <= skill.levels)
-    count = min(len(held), settings.review_levels)
-    return sorted(Random(f"{seed}/{skill.skill}/review").sample(held, count))
-
-
 def _level_weights(skill: SkillView, weights: Mapping[str, float]) -> dict[int, float]:
     """The levels of a skill that have weights of their own. Raises UsageError for one that does not exist."""
     named = {int(key.partition("/")[2]): weight for key, weight in weights.items() if key.startswith(f"{skill.skill}/")}
@@ -191,21 +183,10 @@ def _level_weights(skill: SkillView, weights: Mapping[str, float]) -> dict[int, 
 
 def _equal_within(groups: Iterable[tuple[float, Sequence[int]]]) -> dict[int, float]:
     """Each group's share spread equally over its levels; groups without levels leave theirs to the others."""
-    shares = {level: share / len(levels) for share, levels in groups for level in levels if share > _NOTHING}
-    if not shares:  # nothing ahead and no review share: keep what is mastered
-        shares = {level: 1.0 for _, levels in groups for level in levels}
-    return _scaled(shares)
+    parts = [(share, dict.fromkeys(levels, 1.0)) for share, levels in groups]
+    # nothing ahead and no review share: keep what is mastered
+    return pool(parts) or pool((1.0, {level: 1.0}) for _, levels in parts for level in levels)
 
 
-def _scaled(weights: Mapping[int, float]) -> dict[int, float]:
-    whole = sum(weights.values())
-    return {level: weight / whole for level, weight in weights.items()}
-
-
-def _cells(skill: SkillView, shares: Mapping[int, float]) -> dict[Cell, float]:
+def _cells(skill: SkillView, shares: Mapping[int, float]) -> dict[LevelCell, float]:
     return {(skill.skill, level): share for level, share in shares.items()}
-
-
-def _levels(levels: Iterable[int]) -> str:
-    named = sorted(levels)
-    return ("level " if len(named) == 1 else "levels ") + ", ".join(map(str, named))

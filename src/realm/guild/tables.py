@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Column, ColumnElement, Float, Index, Integer, Row, String, Table, Text, and_
 
 from realm.db import metadata
-from realm.guild.progression import Examination, Interval, wilson
+from realm.guild.progression import Counted, Examination
 from realm.guild.strain import Advice
 from realm.records import CampaignKey
 
@@ -191,20 +191,12 @@ class Bests:
 
 
 @dataclass(frozen=True, slots=True)
-class PrimitiveAccuracy:
+class PrimitiveAccuracy(Counted):
     """How well one primitive goes, with what that rests on."""
 
     name: str
     correct: int
     n: int
-
-    @property
-    def accuracy(self) -> float:
-        return self.correct / self.n if self.n else 0.0
-
-    @property
-    def interval(self) -> Interval:
-        return wilson(self.correct, self.n)
 
 
 _SHRINK = 3

@@ -61,7 +61,7 @@ class View:
         self._checkpoints = CheckpointLedger(db, events)
         self._guild = GuildLedger(db, events, settings.curriculum)
         self._titles = titles.load()
-        self._awards = AwardLedger(db, events, settings.curriculum, table_of_titles=self._titles)
+        self._awards = AwardLedger(db, events, self._guild.rules, table_of_titles=self._titles)
         self._skills = SkillReader(self._guild, self.key, settings, self._titles, Evidence(db))
         self._canaries = CanaryReader(CanaryLedger(db, events, settings.passives), self.key)
         self._campaigns = CampaignReader(workspace, settings, db, events)

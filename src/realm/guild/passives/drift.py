@@ -8,7 +8,7 @@ from math import comb
 from typing import Literal
 
 from realm.config.schema import PassiveSettings
-from realm.guild.progression import Interval, wilson
+from realm.guild.progression import Counted
 from realm.records import CampaignKey
 
 Severity = Literal["", "warning", "critical"]
@@ -16,7 +16,7 @@ _SLACK = 1e-9  # 3/20 and 0.15 are not the same float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sitting:
+class Sitting(Counted):
     """One module's canaries at one checkpoint."""
 
     key: CampaignKey
@@ -42,14 +42,6 @@ class Sitting:
     @property
     def correct(self) -> int:
         return sum(self.right)
-
-    @property
-    def accuracy(self) -> float:
-        return self.correct / self.n if self.n else 0.0
-
-    @property
-    def interval(self) -> Interval:
-        return wilson(self.correct, self.n)
 
 
 @dataclass(frozen=True, slots=True)

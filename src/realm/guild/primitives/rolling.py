@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from realm.guild.primitives.catalogue import CATALOGUE
-from realm.guild.progression import Interval, wilson
+from realm.guild.progression import Counted
 
 WINDOW = 10
 """Checkpoints that a rolling accuracy looks back over."""
@@ -28,19 +28,11 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Share(Counted):
     """Right answers among those asked."""
 
     correct: int
     n: int
-
-    @property
-    def accuracy(self) -> float:
-        return self.correct / self.n if self.n else 0.0
-
-    @property
-    def interval(self) -> Interval:
-        return wilson(self.correct, self.n)
 
     def __add__(self, other: Share) -> Share:
         return Share(self.correct + other.correct, self.n + other.n)
