@@ -177,6 +177,14 @@ def test_a_level_cap() -> None:
     assert earned(Tally().after(found, RULES)) == {"first_level_cap"}
 
 
+def test_a_title_in_a_skill_that_is_gone_is_told_all_the_same(db: Database) -> None:
+    events = Events(db)
+    events.append(gained(1, "gone"))
+    told = AwardLedger(db, events, RULES, SkillEngine().shown).catch_up(KEY)
+    (title,) = [fact.title for fact in told if isinstance(fact, TitleEarned) and fact.skill == "gone"]
+    assert title.endswith(" GONE")
+
+
 def test_a_regression_is_recovered_when_the_level_holds_again() -> None:
     slipped = [gained(1), exam(1, 90, 2), exam(2, 60, 1, "panel")]
     assert "recovered_regression" not in earned(count(*slipped))

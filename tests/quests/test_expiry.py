@@ -66,6 +66,16 @@ def test_what_people_bring_and_what_is_in_training_never_expires(
     assert queue.counts()["normal"] == queue.counts()["active"] == 1
 
 
+def test_the_mistakes_of_another_campaign_wait_for_that(workspace: Workspace, queue: QuestQueue) -> None:
+    other = CampaignKey("hatchling", "second-light")
+    about = {"source": "sparring", "checkpoint": f"{other}@5", "hero": other.hero, "campaign": other.campaign}
+    row = b'{"prompt": "5 true?", "completion": "check:00"}\n'
+    theirs = queue.add(deliver(workspace, "sparring-5.jsonl", [row], priority="high", meta=about))
+    assert queue.expire(lambda about: "none of mine", KEY) == []
+    assert queue.get(theirs.id).state == "high"
+    assert queue.expire(of_step_5, other) == [theirs.id]
+
+
 def test_a_restart_finds_an_expired_quest_where_it_was_filed(
     workspace: Workspace, queue: QuestQueue, db: Database
 ) -> None:

@@ -170,13 +170,14 @@ class QuestQueue:
     def expire(self, outdated: Callable[[Mapping[str, Any]], str], key: CampaignKey) -> list[str]:
         """File away waiting sparring quests of whose sidecar `outdated` says why they are; empty words keep them.
 
-        They are not trained; their files go to recently_completed/. Returns the ids.
+        They are not trained; their files go to recently_completed/. Quests of another campaign than `key` are left
+        alone. Returns the ids.
         """
         gone = []
         with self._lock:
             for quest in [q for state in PRIORITIES for q in self.list(state) if q.source == "sparring"]:
                 row = self._known(quest.id)
-                if reason := outdated(json.loads(row["meta"])):
+                if ownership.is_free_for(key, row) and (reason := outdated(json.loads(row["meta"]))):
                     fact = QuestExpired(quest=quest.id, name=quest.name, reason=reason, **_campaign(key))
                     values = self._change("recently_completed", outcome="expired", reason=reason)
                     self._ledger.change(quest.id, row["state"], values, fact)
