@@ -129,7 +129,7 @@ def main() -> None:
     rows = bin_rows(chosen.rows)
 
     engine = Engine.open(load("hatchling"), settings, progress=Progress())
-    course = engine._method.course(rows, seed="benchmark")
+    course = engine.method("sft").course(rows, seed="benchmark")
     loader = course.batches()
     batches, whole = list(loader) * chosen.rounds, list(replace(loader, part_tokens=None)) * chosen.rounds
     tokens = course.reading.train.offsets[-1] / len(loader)  # a step

@@ -50,7 +50,7 @@ def main() -> None:
 
     settings = Hyperparameters(optim=chosen.optim, eval_fraction=0.0)
     engine = Engine.open(load("hatchling"), settings, progress=Progress())
-    course = engine._method.course(rows, seed="benchmark")
+    course = engine.method("sft").course(rows, seed="benchmark")
     tokens = int(course.reading.train.offsets[-1])
     with tempfile.TemporaryDirectory() as folder:
         runs: dict[str, Callable[[], Any]] = {

@@ -19,7 +19,7 @@ FOR_READERS_OF_THE_FILE = {"updated"}
 MODELS = [
     model
     for model in vars(schema).values()
-    if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == schema.__name__
+    if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__.startswith(schema.__name__)
 ]
 
 
@@ -32,7 +32,7 @@ def read_names(*rooms: str) -> frozenset[str]:
     """Every attribute that the program reads, or some rooms of it, outside the schema."""
     found: set[str] = set()
     for file in source_files():
-        if file == SOURCE / "config" / "schema.py" or (rooms and room(module_name(file)) not in rooms):
+        if file.is_relative_to(SOURCE / "config" / "schema") or (rooms and room(module_name(file)) not in rooms):
             continue
         for node in ast.walk(tree(file)):
             match node:

@@ -194,6 +194,7 @@ class HeroLoop:
             max_length=self.hyperparameters.max_length,
             template=self.profile.prompt_template,
             refused=holds_canary,
+            method=self.hyperparameters.method,
         )
 
         def check(path: Path, /, *, name: str) -> Report:
@@ -325,7 +326,8 @@ class HeroLoop:
         run = progress.run if goes_on else f"run-{progress.step:08d}-{quest.id}"
         self.begin(run, quest)
         with MetricsWriter(self.db, self.key, run) as writer:
-            return self.engine.train(self.rows(quest), run=run, quest=quest.id, hooks=_Hooks(self, quest, writer))
+            hooks = _Hooks(self, quest, writer)
+            return self.engine.train(self.rows(quest), run=run, quest=quest.id, hooks=hooks, method=quest.method)
 
     def rows(self, quest: Quest) -> Iterator[Row]:
         """The quest's rows. All are read and rendered before the first step: of a big file that takes minutes."""

@@ -65,8 +65,8 @@ def test_a_hero_of_another_family_trains_by_another_method() -> None:
     rows = small_rows(30)
     result = engine.train(rows, run="r", quest="q", hooks=Notes())
     assert result.outcome == "completed" and result.steps > 0
-    assert type(engine._method).__name__ == "Reversed"
-    assert engine._method.seen == [rows[-1]["prompt"]]  # type: ignore[attr-defined]
+    assert type(engine.method("reversed")).__name__ == "Reversed"
+    assert engine.method("reversed").seen == [rows[-1]["prompt"]]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

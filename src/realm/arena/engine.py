@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from realm.arena.control import Hooks
-from realm.arena.methods import Course, Parts, methods
+from realm.arena.methods import Course, Grade, Method, Parts, methods
 from realm.arena.optim import build
 from realm.arena.schedule import Schedule
 from realm.config.schema import Hyperparameters
@@ -36,7 +36,12 @@ class Engine:
     """Trains and answers with one model. Made by `Engine.open`."""
 
     def __init__(
-        self, hero: LoadedHero, settings: Hyperparameters, progress: Progress, checkpoint: Path | None
+        self,
+        hero: LoadedHero,
+        settings: Hyperparameters,
+        progress: Progress,
+        checkpoint: Path | None,
+        grade: Grade | None = None,
     ) -> None:
         self.hero = hero
         self.settings = settings
@@ -59,23 +64,37 @@ class Engine:
             lowest=settings.min_lr_rate,
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
-        self._method = methods.get(settings.method)(
-            Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render)
-        )
+        self._parts = Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade)
+        self._methods: dict[str, Method] = {}
+        self.method(settings.method)
 
     @classmethod
     def open(
-        cls, hero: LoadedHero, settings: Hyperparameters, *, progress: Progress, checkpoint: Path | None = None
+        cls,
+        hero: LoadedHero,
+        settings: Hyperparameters,
+        *,
+        progress: Progress,
+        checkpoint: Path | None = None,
+        grade: Grade | None = None,
     ) -> Engine:
         """An engine that stands at `progress`; `checkpoint` is the folder that was written there.
+
+        `grade` gives the rewards of answers, to the methods that learn from them.
 
         Raises CheckpointError when a part of the checkpoint is missing, TrainingError when the model cannot be
         trained with these settings.
         """
-        return cls(hero, settings, progress, checkpoint)
+        return cls(hero, settings, progress, checkpoint, grade)
 
-    def train(self, rows: Iterable[Row], *, run: str, quest: str, hooks: Hooks) -> RunResult:
-        """Train one quest to its end, or to a stop or skip.
+    def method(self, name: str) -> Method:
+        """The training method of that name, opened when it is asked for first. Raises UsageError for an unknown one."""
+        if name not in self._methods:
+            self._methods[name] = methods.get(name)(self._parts)
+        return self._methods[name]
+
+    def train(self, rows: Iterable[Row], *, run: str, quest: str, hooks: Hooks, method: str = "") -> RunResult:
+        """Train one quest to its end, or to a stop or skip, by the settings' method or another one.
 
         Goes on at `progress.quest_step` when this quest was left unfinished; `rows` must then be the same rows in
         the same order. Raises NonFinite before the update that would have spoilt the weights, and TrainingError
@@ -84,7 +103,7 @@ class Engine:
         began, before = time.perf_counter(), self.progress
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
-        course = self._method.course(rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}")
+        course = self.method(method or self.settings.method).course(rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}")
         self.reading = course.reading
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():

@@ -19,6 +19,8 @@ from realm.config.presets import preset_spec
 from realm.config.run_spec import RunSpec, program_commit
 from realm.config.schema import RealmSettings
 
+PRECISION = {True: "bfloat16", False: "float32", "auto": "bfloat16 where the processor multiplies in it"}
+
 
 def preset_run(
     preset: str, overrides: Sequence[str] = (), config_file: Path | None = None
@@ -111,7 +113,7 @@ def _spec_lines(spec: RunSpec) -> Iterable[str]:
         f"  training  {used.method}, {used.optim}, learning rate {used.learning_rate:g} {used.lr_scheduler_type}, "
         f"warmup {used.warmup_steps}, {used.num_train_epochs:g} epoch(s)"
     )
-    yield f"            {used.max_length} tokens a row, {batch} rows a step, {'bfloat16' if used.bf16 else 'float32'}"
+    yield f"            {used.max_length} tokens a row, {batch} rows a step, {PRECISION[used.bf16]}"
     if spec.hardware and spec.hardware.cost_per_hour:
         yield f"  cost      {spec.hardware.cost_per_hour:.2f} USD an hour"
 

@@ -169,7 +169,7 @@ def cheaper(spec: RunSpec, geometry: Geometry, limit_bytes: float) -> str | None
 def _activations(spec: RunSpec, geometry: Geometry) -> float:
     used = spec.hyperparameters
     tokens = used.per_device_train_batch_size * used.max_length
-    width = 2 if used.bf16 else 4
+    width = 2 if used.bf16 is True else 4  # `auto` may turn out to be either
     layer = LAYER_ACTIVATIONS * tokens * geometry.hidden * width / 2
     kept = tokens * geometry.hidden * width  # a checkpointed layer keeps its input alone
     layers = geometry.layers * kept + layer if used.gradient_checkpointing else geometry.layers * layer

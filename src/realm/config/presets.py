@@ -55,7 +55,7 @@ def violations(spec: RunSpec) -> Iterator[str]:
     ):
         if value > limit:
             yield f"{spec.preset}: {what} {value} is more than {where} carries: {limit}."
-    if asked.bf16 and not limits.supports_bf16:
+    if asked.bf16 is True and not limits.supports_bf16:
         yield f"{spec.preset}: {where} has no bfloat16 (bf16 = true)."
     if asked.gradient_checkpointing and spec.adapter and not limits.supports_gradient_checkpointing:
         yield f"{spec.preset}: {where} has no gradient checkpointing with an adapter."

@@ -1,4 +1,4 @@
-"""The settings as a page and as a JSON Schema, made from `schema.py`: each field's docstring is its description."""
+"""The settings as a page and as a JSON Schema, made from `schema`: each field's docstring is its description."""
 
 from __future__ import annotations
 
@@ -45,9 +45,11 @@ def in_page(page: str) -> str:
 def docstrings() -> dict[str, dict[str, str]]:
     """The string under each field, by class and field."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(schema)).body:
-        if isinstance(node, ast.ClassDef):
-            found[node.name] = dict(_fields(node))
+    for model in vars(schema).values():
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            (node,) = ast.parse(inspect.getsource(model)).body
+            assert isinstance(node, ast.ClassDef)
+            found[model.__name__] = dict(_fields(node))
     return found
 
 

@@ -56,15 +56,17 @@ def validate(
     template: str | None = None,
     name: str | None = None,
     refused: Callable[[Row], bool] | None = None,
+    method: str = "",
 ) -> Report:
     """Read a file to its end and say what it is worth. Never raises for what the file holds.
 
     `render` and `decode` are the hero's tokenizer (none: no tokens are counted), `max_length` its longest row in
     tokens, `template` its prompt_template, `name` the file's name as its owner knows it.
-    `refused` tells rows that are never trained on: they are counted.
+    `refused` tells rows that are never trained on: they are counted. `method` is the training method of the
+    campaign, taken where the file's shape allows it.
     """
     settings = settings or QuestSettings()
-    survey = _Survey(level, _Tokens(render, decode, max_length, settings.sample_rows), refused)
+    survey = _Survey(level, _Tokens(render, decode, max_length, settings.sample_rows), refused, method)
     began = time.monotonic()
     name = shown_name(name or path.name)
     try:
@@ -94,8 +96,11 @@ def _whole_file(path: Path) -> tuple[str, str, int]:
 class _Survey:
     """Counts over the lines of one file."""
 
-    def __init__(self, level: Level, tokens: _Tokens, refused: Callable[[Row], bool] | None) -> None:
+    def __init__(
+        self, level: Level, tokens: _Tokens, refused: Callable[[Row], bool] | None, method: str = ""
+    ) -> None:
         self._level = level
+        self._method = method
         self._refuses = refused
         self._refused = 0
         self._tokens = tokens
@@ -149,7 +154,7 @@ class _Survey:
             fix=fix,
             shape=shape.name if shape else "",
             conversion=shape.conversion if shape else "",
-            method=shape.methods[0] if shape else "",
+            method=shape.method(self._method) if shape else "",
             lines=self._lines,
             examples=self._examples,
             bad=self._causes.total(),

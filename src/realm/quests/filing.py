@@ -133,7 +133,7 @@ class Filing:
         method = arrival.sidecar.text("method")
         if not arrival.report.ok:
             return Verdict("rejected", arrival.report.reason, arrival.report.fix)
-        if method and method not in TRAINABLE:
+        if method and method not in TRAINABLE | set(entry_names("realm.methods")):
             return Verdict(
                 "rejected",
                 f"Its sidecar asks for the method {method[:40]!r}; this version trains "

@@ -18,6 +18,7 @@ from typing import Any
 from realm.errors import QuestError
 from realm.quests.lines import Parsed, Problem, kind_of, open_file, parse, read_lines
 from realm.records import Row
+from realm.registry import entry_names
 
 TRAINABLE = frozenset({"sft", "sparring"})
 """Methods that this version trains."""
@@ -60,6 +61,14 @@ class Shape:
     @property
     def trainable(self) -> bool:
         return not TRAINABLE.isdisjoint(self.methods)
+
+    def method(self, preferred: str = "") -> str:
+        """The training method for rows of this shape: the preferred one if it can use them.
+
+        One that an installed package brings decides for itself which rows it can use.
+        """
+        able = [name for name in self.methods if name in TRAINABLE] or list(self.methods)
+        return preferred if preferred in able or preferred in entry_names("realm.methods") else able[0]
 
     def fits(self, row: Fields) -> bool:
         return row.keys() >= _REQUIRED[self.name]

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from realm.arena.data import Reading, Rendered
 
 
+Grade = Callable[[Sequence[Row], Sequence[str]], Sequence[float]]
+"""Rewards, 0 to 1, of answers to prompt-only rows: one answer for each row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What stays loaded between quests and is handed to a method once."""
@@ -25,6 +29,8 @@ class Parts:
     scheduler: Any
     settings: Hyperparameters
     render: Callable[[Sequence[Row]], Sequence[Rendered]]
+    grade: Grade | None = None
+    """None where nobody can grade; a method that needs rewards then raises TrainingError."""
 
 
 class Course(Protocol):

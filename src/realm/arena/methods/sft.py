@@ -21,6 +21,7 @@ from realm.arena.data import Examples, Reading, read
 from realm.arena.methods import Parts
 from realm.arena.methods.warm import WarmTrainer, untouched
 from realm.arena.packing import CPU_PART_TOKENS, Plan
+from realm.arena.precision import prepare
 from realm.arena.seeds import number
 from realm.config.schema import Hyperparameters
 from realm.errors import TrainingError
@@ -64,6 +65,7 @@ class SupervisedFineTuning:
                 processing_class=parts.tokenizer,
                 optimizers=(parts.optimizer, parts.scheduler),
             )
+        self.trainer.bf16 = prepare(parts.model, parts.settings.bf16)
         for callback in list(self.trainer.callback_handler.callbacks):
             if type(callback).__name__ == "PrinterCallback":
                 self.trainer.remove_callback(callback)
@@ -236,7 +238,7 @@ def arguments(settings: Hyperparameters) -> SFTConfig:
         max_grad_norm=settings.max_grad_norm,
         num_train_epochs=1,  # all passes are one sequence of batches
         learning_rate=settings.learning_rate,
-        bf16=settings.bf16,
+        bf16=False,  # the trainer's own: see WarmTrainer.bf16
         activation_checkpointing=settings.gradient_checkpointing,
         seed=settings.seed % 2**32,
         max_length=None,

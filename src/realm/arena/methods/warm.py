@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+
 from realm.arena.random_state import random_state, restore_random_state
 
 
@@ -17,6 +19,8 @@ class WarmTrainer:
 
     batches: Any = ()
     """The batches of the run, each a list of parts; something with a length."""
+    bf16 = False
+    """Whether products are taken in bfloat16. Not left to accelerate, which wraps the model anew at each `train`."""
     step_loss: Any = 0.0
     """Loss of the optimizer step in training, summed over its batches."""
     step_grad_norm: Any = 0.0
@@ -30,6 +34,9 @@ class WarmTrainer:
         loss = sum(step(model, part, num_items_in_batch) for part in inputs)
         self.step_loss = self.step_loss + loss
         return loss
+
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
+        return torch.autocast(self.args.device.type, torch.bfloat16, self.bf16, cache_enabled)  # type: ignore[attr-defined]
 
     def _clip_grad_norm(self, model: Any) -> Any:
         self.step_grad_norm = super()._clip_grad_norm(model)  # type: ignore[misc]

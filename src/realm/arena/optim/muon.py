@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from realm.arena.optim.adamw import adamw
+from realm.arena.precision import multiplies_bfloat16
 from realm.config.schema import Hyperparameters
 from realm.errors import TrainingError
 
@@ -132,10 +133,7 @@ def orthogonal(gradients: Tensor) -> Tensor:
 
 def _iteration_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 as published, where the machine computes it; elsewhere it would be emulated, slower than float32."""
-    if device.type != "cpu":
-        return torch.bfloat16
-    able = torch.cpu.get_capabilities()
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+    return torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
 
 
 def _lying(matrix: Tensor) -> Tensor:

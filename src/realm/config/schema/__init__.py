@@ -1,0 +1,111 @@
+"""Every setting, its type, its default and its meaning (the string under each field). Reads no file.
+
+The reference page and `realm config schema` are generated from here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from realm.config.schema.base import COLOUR, SKILL_PORTS, Settings, Strategy, Table
+from realm.config.schema.guild import (
+    CampaignSettings,
+    CurriculumSettings,
+    GuardSettings,
+    LevelCapSettings,
+    PassiveSettings,
+    StrainSettings,
+)
+from realm.config.schema.heroes import HeroProfile, IdleGeneration, SparringSettings
+from realm.config.schema.places import PageSettings, QuestSettings, RetentionSettings, ServiceSettings
+from realm.config.schema.presets import (
+    AdapterSettings,
+    DatasetSettings,
+    HardwareProfile,
+    MetadataSettings,
+    OutputSettings,
+    PresetSettings,
+)
+from realm.config.schema.training import Hyperparameters
+
+__all__ = [
+    "AdapterSettings",
+    "COLOUR",
+    "CampaignSettings",
+    "CurriculumSettings",
+    "DatasetSettings",
+    "FileSettings",
+    "GuardSettings",
+    "HardwareProfile",
+    "HeroProfile",
+    "Hyperparameters",
+    "IdleGeneration",
+    "LevelCapSettings",
+    "MetadataSettings",
+    "OutputSettings",
+    "PageSettings",
+    "PassiveSettings",
+    "PresetSettings",
+    "QuestSettings",
+    "RealmSettings",
+    "RetentionSettings",
+    "SKILL_PORTS",
+    "ServiceSettings",
+    "Settings",
+    "SparringSettings",
+    "StrainSettings",
+    "Strategy",
+    "Table",
+]
+
+
+class FileSettings(Settings):
+    """Remarks of a settings file about itself."""
+
+    schema_version: Literal[1] = 1
+    """Version of the keys; there is one."""
+    updated: str = ""
+    """Date of the last change, for readers of the file."""
+
+
+class RealmSettings(Settings):
+    """All settings of a realm: a table for each subject, and the catalogue's tables by name."""
+
+    campaign: CampaignSettings = CampaignSettings()
+    """Who plays."""
+    training: Table = {}
+    """Hyperparameters for every training of this realm; layered over the hero's own."""
+    curriculum: CurriculumSettings = CurriculumSettings()
+    """Practice and mastery."""
+    guards: GuardSettings = GuardSettings()
+    """Guards of generated practice."""
+    passives: PassiveSettings = PassiveSettings()
+    """Canaries."""
+    quests: QuestSettings = QuestSettings()
+    """Quest files."""
+    level_cap: LevelCapSettings = LevelCapSettings()
+    """When a campaign is maxed out."""
+    retention: RetentionSettings = RetentionSettings()
+    """Which checkpoints stay."""
+    strain: StrainSettings = StrainSettings()
+    """Zones of strain."""
+    services: ServiceSettings = ServiceSettings()
+    """Addresses."""
+    page: PageSettings = PageSettings()
+    """The page."""
+    output: OutputSettings = OutputSettings()
+    """Finished models."""
+    metadata: FileSettings = FileSettings()
+    """About the file."""
+    heroes: dict[str, HeroProfile] = {}
+    """Heroes by name (synonym: experts)."""
+    hardware: dict[str, HardwareProfile] = {}
+    """Hardware profiles by name."""
+    adapters: dict[str, AdapterSettings] = {}
+    """Adapters by name (synonym: lora)."""
+    hyperparameters: dict[str, Table] = {}
+    """Sets of hyperparameters for presets, by name."""
+    datasets: dict[str, DatasetSettings] = {}
+    """Datasets by name."""
+    presets: dict[str, PresetSettings] = {}
+    """Presets by name."""

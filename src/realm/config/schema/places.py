@@ -1,0 +1,71 @@
+"""Quest files, checkpoints, addresses and the page. Reads no file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from realm.config.schema.base import SKILL_PORTS, Ports, Settings, Words
+
+
+class QuestSettings(Settings):
+    """How quest files are taken and checked."""
+
+    settle_seconds: float = Field(0.3, ge=0)
+    """A file is taken when it stood still that long."""
+    rescan_seconds: float = Field(10.0, gt=0)
+    """Look at the inbox at least this often."""
+    bad_row_fraction: float = Field(0.01, ge=0, le=1)
+    """Share of bad rows that are set aside; above it the file fails."""
+    max_line_bytes: int = Field(8_000_000, ge=1000)
+    """Longer lines are bad rows."""
+    max_upload_bytes: int = Field(2_000_000_000, ge=1)
+    """Largest file the page accepts."""
+    max_retries: int = Field(2, ge=0)
+    """Tries after a failure."""
+    sample_rows: int = Field(500, ge=1)
+    """Rows whose tokens are counted in standard validation."""
+
+
+class RetentionSettings(Settings):
+    """Which checkpoints stay."""
+
+    keep_newest: int = Field(3, ge=1)
+    """The newest ones."""
+    keep_champion: bool = True
+    """The best by examination."""
+    keep_first_at_level: bool = True
+    """The first at each mastered level."""
+    enabled: bool = True
+    """Drop the others after each save."""
+
+
+class ServiceSettings(Settings):
+    """Addresses of the services."""
+
+    bind: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback requires a token."""
+    tavern_port: int = Field(8888, ge=0, le=65535)
+    """Port of the page."""
+    watchtower_port: int = Field(8081, ge=0, le=65535)
+    """Port of the Prometheus metrics."""
+    skill_ports: Ports = SKILL_PORTS
+    """Port of each skill's service by the skill's id; what a file names is added to these. 0: not served."""
+    serve_skills: bool = True
+    """`realm start-all` and `realm play` also serve the skills that have a port."""
+    allowed_hosts: Words = ()
+    """Further Host headers to accept."""
+    hosts: dict[str, str] = {}
+    """Services that run elsewhere: name = "http://host:port"."""
+    token: str = ""
+    """Required off loopback; made at start when empty."""
+
+
+class PageSettings(Settings):
+    """How the page looks."""
+
+    skin: Literal["realm", "lab"] = "realm"
+    """`lab` shows the plain words of the field."""
+    theme: Literal["auto", "dark", "light"] = "auto"
+    """Colours."""
