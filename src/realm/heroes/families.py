@@ -59,7 +59,7 @@ class Family(ABC):
         prompts: Sequence[str | Sequence[Message]],
         *,
         max_new_tokens: int,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         before_batch: Callable[[], object] = lambda: None,
     ) -> list[str]:
         """Greedy answers in the order asked; `before_batch` is called before each batch of them."""
