@@ -96,9 +96,7 @@ def _whole_file(path: Path) -> tuple[str, str, int]:
 class _Survey:
     """Counts over the lines of one file."""
 
-    def __init__(
-        self, level: Level, tokens: _Tokens, refused: Callable[[Row], bool] | None, method: str = ""
-    ) -> None:
+    def __init__(self, level: Level, tokens: _Tokens, refused: Callable[[Row], bool] | None, method: str = "") -> None:
         self._level = level
         self._method = method
         self._refuses = refused
