@@ -37,7 +37,7 @@ from realm.events import (
     RunResumed,
     RunStarted,
 )
-from realm.guild import cap_watch, curriculum, examiner, sparring, strategies
+from realm.guild import cap_watch, curriculum, examiner, pairs, sparring, strategies
 from realm.guild.awards import AwardLedger
 from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
 from realm.guild.ledger import GuildLedger
@@ -284,9 +284,11 @@ class HeroLoop:
         levels = {name: self.skills.get(name).levels for name in self.roster.usable()}
         for skill, level, practices in self.bouts.due(self.key, self.guild, levels, rule):
             seed = f"spar/{self.key}/{step}/{practices}"
-            bout = sparring.hold(self.skills, skill, level, rule.problems, seed, self.answer)
-            name = sparring.file_name(skill, step) if bout.examples else ""
-            if name:
+            bout = pairs.hold_as(
+                rule, self.skills, skill, level, rule.problems, seed, self.answer, self.sample,
+                method=self.hyperparameters.method,
+            )  # fmt: skip
+            if name := sparring.file_name(bout, step):
                 about = bout.sidecar(f"{self.key}@{step}")
                 self.inbox.take(deliver(self.workspace, name, bout.lines(), priority="high", meta=about))
             self.bouts.record(self.key, bout, step=step, quest=name, practices=practices)
@@ -341,16 +343,18 @@ class HeroLoop:
         folder = self.workspace.runs(self.key.hero, self.key.campaign) / run
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.json").write_text(self.spec.model_copy(update={"quest": quest.id}).to_json(), encoding="utf-8")
+        method = quest.method or self.hyperparameters.method
         self.say(
             QuestStarted(quest=quest.id, name=quest.name, run=run, rows=quest.rows),
-            RunStarted(run=run, quest=quest.id, method=quest.method or "sft", step=self.engine.progress.step),
+            RunStarted(run=run, quest=quest.id, method=method, step=self.engine.progress.step),
         )
 
     def on_step(self, quest: Quest, metrics: StepMetrics, writer: MetricsWriter) -> None:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
-        reading = self.strain(quest.skill).update(metrics.loss)
+        meter = pairs.meter(quest.skill, quest.method)
+        reading = self.strain(meter).update(metrics.loss)
         self.engine.add_effort(reading.strain)
-        if reached := self.marks.after(metrics.step, quest.skill, reading.strain):
+        if reached := self.marks.after(metrics.step, meter, reading.strain):
             self.say(*reached)
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
@@ -431,6 +435,11 @@ class HeroLoop:
             max_new_tokens=self.settings.curriculum.exam_max_new_tokens,
             before_batch=self.heart.beat,
         )
+
+    def sample(self, prompts: Sequence[str], **how: Any) -> Sequence[Sequence[str]]:
+        """Several drawn answers to each prompt. Between two of them a slow hero shows life by itself."""
+        with self.heart.during():
+            return self.engine.sample(prompts, max_new_tokens=self.settings.curriculum.exam_max_new_tokens, **how)
 
     def standing(self, taken: Sequence[Examination]) -> tuple[float, dict[str, object]]:
         """Pooled accuracy of a sitting, and what the ledger of checkpoints keeps beside it."""
@@ -538,6 +547,7 @@ class _Hooks:
         self._day.save(self._quest, self._last)
 
     def request(self) -> Request | None:
+        self._day.heart.beat()
         self._asked = self._day.request(self._quest)
         return self._asked
 

@@ -194,10 +194,11 @@ def _as_json(quest: Quest) -> dict[str, Any]:
 
 
 def _table(quests: Any) -> Table:
-    table = Table("id", "state", "name", "examples", "set aside", "tries", "what", box=None)
+    table = Table("id", "state", "name", "method", "examples", "set aside", "tries", "what", box=None)
     for quest in quests:
         table.add_row(
-            quest.id, quest.state, _plain(quest.name), f"{quest.rows:,}", f"{quest.set_aside:,}", str(quest.retries),
+            quest.id, quest.state, _plain(quest.name), quest.method,
+            f"{quest.rows:,}", f"{quest.set_aside:,}", str(quest.retries),
             _plain(": ".join(filter(None, (quest.outcome, quest.reason)))),
         )  # fmt: skip
     return table
@@ -211,7 +212,8 @@ def _plain(text: str) -> str:
 def _facts(quest: Quest) -> list[tuple[str, str]]:
     facts = [
         ("quest", quest.id), ("name", quest.name), ("state", quest.state), ("priority", quest.priority),
-        ("source", quest.source), ("examples", f"{quest.rows:,}"), ("set aside", f"{quest.set_aside:,}"),
+        ("source", quest.source), ("method", quest.method),
+        ("examples", f"{quest.rows:,}"), ("set aside", f"{quest.set_aside:,}"),
         ("added", f"{datetime.fromtimestamp(quest.added):%Y-%m-%d %H:%M:%S}"), ("retries", str(quest.retries)),
         ("outcome", ": ".join(filter(None, (quest.outcome, quest.reason)))), ("file", str(quest.path)),
         ("sha256", quest.sha256),

@@ -20,6 +20,7 @@ from realm.errors import HeroError, QuestError
 from realm.quests.formats import FIRST_ROWS, SHAPES, TRAINABLE, ReadLine, Shape, read, shape_of
 from realm.quests.kinds import HEAD_BYTES, not_jsonl
 from realm.quests.lines import open_file
+from realm.quests.preference_rows import answers
 from realm.quests.report import Report, Segments, TokenCounts
 from realm.records import Row
 
@@ -112,6 +113,7 @@ class _Survey:
         self._digests: set[bytes] = set()
         self._unremembered = 0
         self._shown: list[Segments] = []
+        self._labels: Counter[bool] = Counter()
 
     def add(self, line: ReadLine) -> None:
         self._lines = line.number
@@ -139,6 +141,8 @@ class _Survey:
             )
         if self._refused == self._examples:
             return "Every row holds a canary's question, and those are never trained on.", "Take out those questions."
+        if self._labels and len(self._labels) == 1:
+            return _one_label(next(iter(self._labels)))
         return self._tokens.verdict()
 
     def report(self, name: str, size_bytes: int, reason: str, fix: str, seconds: float) -> Report:
@@ -176,6 +180,8 @@ class _Survey:
 
     def _add_row(self, row: Row, fields: Any) -> None:
         self._examples += 1
+        if "label" in row:
+            self._labels[row["label"]] += 1
         self._refused += bool(self._refuses and self._refuses(row))
         if len(self._ignored) < 20 and self.shape is not None and (ignored := self.shape.ignored(fields)):
             self._ignored |= dict.fromkeys(map(shown_name, sorted(ignored)))
@@ -203,6 +209,8 @@ class _Survey:
             notes.append(f"these fields are not trained on: {', '.join(self._ignored)}.")
         if self._unremembered:
             notes.append(f"duplicates are looked for among the first {DIGESTS:,} different rows only.")
+        if self._labels:
+            notes.append(f"{self._labels[True]:,} answers are wanted, {self._labels[False]:,} are not.")
         if self._refused:
             notes.append(f"{self._refused:,} rows hold a canary's question; they are left out of training.")
         return notes + self._tokens.notes()
@@ -214,6 +222,15 @@ def _not_trained(shape: Shape) -> tuple[str, str]:
     return (
         f"The rows have the {shape.name} shape, which is for {methods}; this version trains {trained} only.",
         "Write prompt and completion (or messages), one example a line.",
+    )
+
+
+def _one_label(label: bool) -> tuple[str, str]:
+    said = str(label).lower()
+    fix = f"Add rows with label {str(not label).lower()}"
+    return (
+        f"Every row has the label {said}: there is nothing to tell apart.",
+        f"{fix}, or take the labels away and train the answers with sft." if label else f"{fix}.",
     )
 
 
@@ -233,7 +250,9 @@ class _Tokens:
         self._max_length = max_length
         self._size = size
         self._random = random.Random("token sample")
-        self._sample: list[tuple[int, int]] = []  # (tokens, trained tokens)
+        self._sample: list[tuple[int, int, int]] = []  # tokens of the longest answer with its question, all, trained
+        self._sides: dict[str, list[int]] = {}
+        """Of each side of a comparison the answers rendered, and their tokens."""
         self._unrenderable = 0
         self._why = ""
 
@@ -242,7 +261,8 @@ class _Tokens:
         place = len(self._sample) if number <= self._size else self._random.randrange(number)
         if self._render is None or place >= self._size or (rendered := self._rendered(row)) is None:
             return
-        counts = len(rendered.token_ids), sum(rendered.trained)
+        lengths = [len(each.token_ids) for _, each in rendered]
+        counts = max(lengths), sum(lengths), sum(sum(each.trained) for _, each in rendered)
         if place < len(self._sample):
             self._sample[place] = counts
         else:
@@ -251,15 +271,15 @@ class _Tokens:
     def verdict(self) -> tuple[str, str]:
         if self._unrenderable and not self._sample:
             return f"The hero cannot read these rows: {self._why}.", "Give the hero a chat template that shows them."
-        if self._sample and not any(trained for _, trained in self._sample):
+        if self._sample and not any(trained for *_, trained in self._sample):
             return "Not one token of the sampled rows would be trained.", "Check that each row has an answer."
         return "", ""
 
     def counts(self, examples: int) -> TokenCounts | None:
         if not self._sample:
             return None
-        lengths = sorted(length for length, _ in self._sample)
-        total, trained = sum(lengths), sum(trained for _, trained in self._sample)
+        lengths = sorted(length for length, *_ in self._sample)
+        total, trained = (sum(counts[place] for counts in self._sample) for place in (1, 2))
         limit = self._max_length or lengths[-1]
         return TokenCounts(
             sampled=len(lengths),
@@ -272,25 +292,37 @@ class _Tokens:
         )
 
     def notes(self) -> list[str]:
-        if not self._unrenderable:
-            return []
-        return [f"the hero cannot read {self._unrenderable:,} of the sampled rows: {self._why}."]
+        means = [f"{name} {tokens / count:.0f}" for name, (count, tokens) in self._sides.items()]
+        notes = [f"trained tokens of an answer on average: {', '.join(means)}."] if means else []
+        if self._unrenderable:
+            notes.append(f"the hero cannot read {self._unrenderable:,} of the sampled rows: {self._why}.")
+        return notes
 
     def segments(self, row: Row) -> Segments:
         """The row as the hero sees it, or, without a tokenizer, as it is written."""
         rendered = self._rendered(row) if self._render is not None and self._decode is not None else None
         if rendered is None or self._decode is None:
             return _clipped(_written(row))
-        return _clipped([(self._decode(ids), trained) for ids, trained in _runs(rendered)])
+        pieces: list[tuple[str, bool]] = []
+        for name, each in rendered:
+            pieces += [(f"{name}, {len(each.token_ids):,} tokens:\n", False)] if name else []
+            pieces += _clipped([(self._decode(ids), trained) for ids, trained in _runs(each)])
+        return tuple(pieces)
 
-    def _rendered(self, row: Row) -> Rendered | None:
+    def _rendered(self, row: Row) -> list[tuple[str, Rendered]] | None:
+        """Each answer of the row with its question."""
         assert self._render is not None
         try:
-            return self._render(row)
+            rendered = [(name, self._render(answer)) for name, answer in answers(row)]
         except HeroError as error:
             self._unrenderable += 1
             self._why = self._why or error.message
             return None
+        for name, each in rendered:
+            if name:
+                count, tokens = self._sides.get(name, [0, 0])
+                self._sides[name] = [count + 1, tokens + sum(each.trained)]
+        return rendered
 
 
 def _runs(rendered: Rendered) -> list[tuple[list[int], bool]]:
@@ -303,10 +335,17 @@ def _runs(rendered: Rendered) -> list[tuple[list[int], bool]]:
 
 
 def _written(row: Row) -> list[tuple[str, bool]]:
+    told = answers(row)
+    if told[0][0]:
+        return [piece for name, answer in told for piece in ((f"{name}:\n", False), *_exchange(answer), ("\n", False))]
     if "text" in row:
         return [(row["text"], True)]
     if "messages" in row:
         return [piece for message in row["messages"] for piece in _message(message)]
+    return _exchange(row)
+
+
+def _exchange(row: Row) -> list[tuple[str, bool]]:
     asked, answered = row["prompt"], row["completion"]
     pieces = [(asked + "\n", False)] if isinstance(asked, str) else [p for m in asked for p in _message(m, False)]
     return pieces + ([(answered, True)] if isinstance(answered, str) else [p for m in answered for p in _message(m)])

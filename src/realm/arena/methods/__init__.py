@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from realm.config.schema import Hyperparameters
 from realm.records import Row
@@ -53,6 +53,21 @@ class Course(Protocol):
         """Loss per trained token on the held-out slice; None when there is none."""
 
 
+@runtime_checkable
+class PreparedCourse(Protocol):
+    """A course that looks at the model before the first step of its quest, and must remember what it saw."""
+
+    @property
+    def learning_rate_share(self) -> float:
+        """What this quest takes of the learning rate."""
+
+    def begin(self, kept: Mapping[str, Any] | None, before_batch: Callable[[], object]) -> None:
+        """Called before `run`. `kept` is the `state` of this quest at the checkpoint that it goes on from."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Tensors that are sealed with each checkpoint inside the quest; none where there is nothing to remember."""
+
+
 class Method(Protocol):
     """A way to train, opened once for a model and used for one quest after the other."""
 
@@ -71,5 +86,26 @@ def _sft() -> Opening:
     return SupervisedFineTuning
 
 
+def _dpo() -> Opening:
+    from realm.arena.methods.dpo import DirectPreference  # noqa: PLC0415 - trl takes seconds to import
+
+    return DirectPreference
+
+
+def _kto() -> Opening:
+    from realm.arena.methods.kto import UnpairedPreference  # noqa: PLC0415 - trl takes seconds to import
+
+    return UnpairedPreference
+
+
+def _orpo() -> Opening:
+    from realm.arena.methods.orpo import OddsRatio  # noqa: PLC0415 - trl takes seconds to import
+
+    return OddsRatio
+
+
 methods.register("sft", _sft)
 methods.register("sparring", _sft)  # the rows differ, not the training
+methods.register("dpo", _dpo)
+methods.register("kto", _kto)
+methods.register("orpo", _orpo)

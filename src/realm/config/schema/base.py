@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from realm.registry import entry_names, nearest
 
 
-def _split(value: Any) -> Any:
+def split(value: Any) -> Any:
     """A command line or an environment variable gives a list as `a,b`."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -28,7 +28,7 @@ def part(what: str, group: str, *own: str) -> AfterValidator:
     return AfterValidator(known)
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Words = Annotated[tuple[str, ...], BeforeValidator(split)]
 SKILL_PORTS = {"sy": 8080, "bin": 8090}
 
 

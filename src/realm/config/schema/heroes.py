@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -33,6 +33,12 @@ class SparringSettings(Settings):
     """Skill level below which the hero only practises: there is little to check before something is known."""
     problems: int = Field(100, ge=1)
     """Problems that are asked each time."""
+    kind: Literal["reviews", "pairs"] = "reviews"
+    """What becomes of the answers: examples of checking and correcting, or pairs of a right and a wrong answer."""
+    samples: int = Field(4, ge=2)
+    """`pairs`: answers drawn for each problem."""
+    temperature: float = Field(1.0, gt=0)
+    """`pairs`: temperature of the drawn answers."""
 
 
 class HeroProfile(Settings):

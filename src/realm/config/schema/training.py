@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from realm.config.schema.base import Settings, part
+from realm.config.schema.base import Settings, part, split
+
+DpoLoss = Literal[
+    "sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired",
+    "apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm",
+]  # fmt: skip
+"""What TRL's DPOConfig knows as `loss_type`."""
 
 
 class Hyperparameters(Settings):
     """How a run trains. Names are those of TRL and of the transformers Trainer."""
 
-    method: Annotated[str, part("training method", "realm.methods", "sft", "sparring")] = "sft"
-    """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), or one that an installed package
-    brings."""
+    method: Annotated[str, part("training method", "realm.methods", "sft", "sparring", "dpo", "kto", "orpo")] = "sft"
+    """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), `dpo`, `orpo` and `kto`
+    (preferences), or one that an installed package brings. A quest that it cannot use is trained by one that fits its
+    rows."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
@@ -69,5 +76,27 @@ class Hyperparameters(Settings):
     """Seed of the data order."""
     bf16: bool | Literal["auto"] = False
     """Take products of matrices in bfloat16; `auto`: where the device has instructions for it."""
+    beta: float = Field(0.1, gt=0)
+    """`dpo`, `kto`: how dear it is to leave the reference; `orpo`: weight of the odds ratio."""
+    loss_type: Annotated[tuple[DpoLoss, ...], BeforeValidator(split)] = ("sigmoid",)
+    """`dpo`: TRL's losses, summed by `loss_weights`; `sigmoid, sft` keeps the chosen answers likely."""
+    loss_weights: tuple[float, ...] = ()
+    """`dpo`: one weight for each of `loss_type`; none: all 1."""
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    """`dpo`: share of pairs that may stand the wrong way round; for the losses `robust`, `exo_pair` and `aot`."""
+    desirable_weight: float = Field(1.0, gt=0)
+    """`kto`: weight of wanted answers."""
+    undesirable_weight: float = Field(1.0, gt=0)
+    """`kto`: weight of the others."""
+    preference_learning_rate_share: float = Field(0.1, gt=0, le=1)
+    """`dpo`, `kto`, `orpo` train with this share of the learning rate: they need smaller steps than `sft`."""
     gradient_checkpointing: bool = False
     """Trade time for memory."""
+
+    @model_validator(mode="after")
+    def _losses_fit(self) -> Hyperparameters:
+        if self.loss_weights and len(self.loss_weights) != len(self.loss_type):
+            raise ValueError(f"loss_weights has {len(self.loss_weights)} values for {len(self.loss_type)} of loss_type")
+        if "exo_pair" in self.loss_type and not self.label_smoothing:
+            raise ValueError("the loss exo_pair needs label_smoothing above 0, such as 0.001")
+        return self
