@@ -8,7 +8,7 @@ from realm.errors import UsageError
 
 
 def test_methods_are_found_by_name() -> None:
-    assert methods.names() == ["sft", "sparring"]
+    assert methods.names() == ["distill", "sft", "sparring"]
     assert methods.get("sft") is SupervisedFineTuning
 
 

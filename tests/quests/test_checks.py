@@ -53,9 +53,8 @@ WHOLE_FILES = {
     "wrong columns": (b'{"foo": 1, "bar": 2}\n' * 3, "its fields are 'foo', 'bar'"),
     "all empty": (b'{"prompt": "", "completion": ""}\n', "empty 'prompt'"),
     "nested": (b'{"a":' * 100_000, "nested"),
-    "preference": (b'{"prompt": "a", "chosen": "b", "rejected": "c"}\n', "which is for dpo; this version trains sft"),
+    "preference": (b'{"prompt": "a", "chosen": "b", "rejected": "c"}\n', "which is for dpo; this version trains "),
     "unpaired": (b'{"prompt": "a", "completion": "b", "label": false}\n', "which is for kto"),
-    "prompt-only": (b'{"prompt": "a", "answer": "b"}\n', "which is for grpo or rloo or distill"),
 }
 
 

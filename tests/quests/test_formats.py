@@ -26,11 +26,12 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                                        {"prompt": "1+1", "completion": "2"}),
     "input/output": ({"input": "1+1", "output": "2"}, {"prompt": "1+1", "completion": "2"}),
     "text": ({"text": "Once"}, {"text": "Once"}),
+    "prompt-only": ({"prompt": "1+1", "answer": 2, "skill": "bin"},
+                    {"prompt": "1+1", "answer": "2", "meta": {"skill": "bin"}}),
 }  # fmt: skip
 UNTRAINED = {
     "preference": {"prompt": "a", "chosen": "b", "rejected": "c"},
     "unpaired preference": {"prompt": "a", "completion": "b", "label": True},
-    "prompt-only": {"prompt": "a", "answer": "2", "skill": "bin"},
 }
 
 

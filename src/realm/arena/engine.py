@@ -9,11 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from realm.arena.control import Hooks
-from realm.arena.methods import Course, Grade, Method, Parts, methods
+from realm.arena.methods import Course, Grade, Method, Parts, Teachers, methods
 from realm.arena.optim import build
 from realm.arena.schedule import Schedule
 from realm.config.schema import Hyperparameters
@@ -42,6 +43,7 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None,
         grade: Grade | None = None,
+        teachers: Teachers | None = None,
     ) -> None:
         self.hero = hero
         self.settings = settings
@@ -64,7 +66,11 @@ class Engine:
             lowest=settings.min_lr_rate,
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
-        self._parts = Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade)
+        self._parts = Parts(
+            hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade,
+            render_prompt=partial(hero.family.render_prompt, hero.tokenizer),
+            teachers=teachers, progress=lambda: self.progress, average=self.average,
+        )  # fmt: skip
         self._methods: dict[str, Method] = {}
         self.method(settings.method)
 
@@ -77,15 +83,16 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None = None,
         grade: Grade | None = None,
+        teachers: Teachers | None = None,
     ) -> Engine:
         """An engine that stands at `progress`; `checkpoint` is the folder that was written there.
 
-        `grade` gives the rewards of answers, to the methods that learn from them.
+        `grade` gives the rewards of answers, to the methods that learn from them; `teachers` finds who is learned from.
 
         Raises CheckpointError when a part of the checkpoint is missing, TrainingError when the model cannot be
         trained with these settings.
         """
-        return cls(hero, settings, progress, checkpoint, grade)
+        return cls(hero, settings, progress, checkpoint, grade, teachers)
 
     def method(self, name: str) -> Method:
         """The training method of that name, opened when it is asked for first. Raises UsageError for an unknown one."""
@@ -103,7 +110,9 @@ class Engine:
         began, before = time.perf_counter(), self.progress
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
-        course = self.method(method or self.settings.method).course(rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}")
+        course = self.method(method or self.settings.method).course(
+            rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}"
+        )
         self.reading = course.reading
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
@@ -154,6 +163,30 @@ class Engine:
                 max_new_tokens=max_new_tokens,
                 batch_size=batch_size,
                 before_batch=before_batch,
+            )
+
+    def sample(
+        self,
+        prompts: Sequence[Any],
+        *,
+        count: int,
+        temperature: float,
+        top_p: float,
+        max_new_tokens: int,
+        seed: str,
+    ) -> list[list[str]]:
+        """`count` sampled answers of the model as it stands for each prompt: the same for equal weights and seed."""
+        hero = self.hero
+        with self.average.applied():
+            return hero.family.sample(
+                hero.model,
+                hero.tokenizer,
+                prompts,
+                count=count,
+                temperature=temperature,
+                top_p=top_p,
+                max_new_tokens=max_new_tokens,
+                seed=seed,
             )
 
     def write(self, folder: Path) -> None:

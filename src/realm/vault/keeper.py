@@ -84,6 +84,30 @@ class Keeper:
             self._workspace.current_model.unlink()  # it led to another campaign's, or to one that is bad
         return None
 
+    def named(self, hero: str, campaign: str, which: str) -> tuple[CheckpointRecord, Path]:
+        """The `champion`, the `latest` or a step of a campaign, with its folder, every byte as sealed.
+
+        Without `campaign` the only one that the hero has. Raises CheckpointError in words.
+        """
+        names = self.ledger.campaigns(hero)
+        if campaign not in names and (campaign or len(names) != 1):
+            known = ", ".join(f"{hero}:{name}" for name in names) or "none yet"
+            asked = f"{hero}:{campaign}" if campaign else hero
+            raise CheckpointError(
+                f"'{asked}' names no campaign with checkpoints; of {hero} there are: {known}.",
+                hint="Name one as HERO:CAMPAIGN, or HERO:CAMPAIGN@STEP. See them: realm campaign list",
+            )
+        key = CampaignKey(hero, campaign or names[0])
+        find = {"champion": self.ledger.champion, "latest": self.ledger.newest}.get(which)
+        record = find(key) if find else self.ledger.find(checkpoint_id(key, int(which)))
+        if record is None or record.state != "present":
+            state = f"is {record.state}" if record else "is not there"
+            raise CheckpointError(
+                f"{key}@{which} {state}.", hint=f"See which are there: realm vault ls --campaign {key.campaign}"
+            )
+        _verify(self.folder(record), record)
+        return record, self.folder(record)
+
     def progress(self, record: CheckpointRecord) -> Progress:
         """Where the campaign stood at a checkpoint. Raises CheckpointError."""
         return manifest.read(self.folder(record)).progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from realm.config.schema.base import Settings, part
 
@@ -12,9 +12,9 @@ from realm.config.schema.base import Settings, part
 class Hyperparameters(Settings):
     """How a run trains. Names are those of TRL and of the transformers Trainer."""
 
-    method: Annotated[str, part("training method", "realm.methods", "sft", "sparring")] = "sft"
-    """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), or one that an installed package
-    brings."""
+    method: Annotated[str, part("training method", "realm.methods", "sft", "sparring", "distill")] = "sft"
+    """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), `distill` (learn from a
+    teacher), or one that an installed package brings."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
@@ -67,7 +67,43 @@ class Hyperparameters(Settings):
     """Steps between two readings of the validation loss."""
     seed: int = 0
     """Seed of the data order."""
+    teacher: str = ""
+    """Who is learned from by `distill`: a hero's best checkpoint (`HERO:CAMPAIGN`) or another one (`HERO:CAMPAIGN@STEP`,
+    `...@latest`), a hero of the catalogue as it comes, a model's folder, `self` (the hero as it is when a quest begins),
+    `self:mean` (its running mean), or an OpenAI-compatible endpoint (`https://HOST/v1#MODEL`)."""
+    teacher_key_variable: str = ""
+    """Name of the environment variable that holds the endpoint's API key; the key itself stands in no file."""
+    teacher_timeout_seconds: float = Field(60.0, gt=0)
+    """An endpoint that takes longer for an answer does not answer."""
+    teacher_sees_answer: bool = False
+    """Show the teacher the row's own answer before it scores the student's: a hero can then teach itself."""
+    distill_beta: float = Field(1.0, ge=0, le=1)
+    """What is minimised (TRL's `beta`): 0 the forward divergence KL(teacher, student), 1 the reverse one KL(student,
+    teacher), in between their generalised Jensen-Shannon divergence."""
+    distill_lmbda: float = Field(1.0, ge=0, le=1)
+    """Share of examples whose answer the student samples itself (TRL's `lmbda`); the others take the row's own."""
+    distill_temperature: float = Field(1.0, gt=0)
+    """Temperature of the student's samples and of both distributions that are compared."""
+    distill_top_p: float = Field(1.0, gt=0, le=1)
+    """The student samples from the smallest set of tokens that has this much probability."""
+    distill_max_new_tokens: int = Field(256, ge=1)
+    """Longest answer of the student, or of an endpoint, in tokens."""
+    token_weighting: Literal["none", "entropy", "surprise", "margin"] = "none"
+    """Weigh the loss of each trained token by how the model stands there: by the entropy of its prediction, by its
+    surprise (1 minus the probability of the right token), or by the margin between its two best guesses."""
+    token_weighting_temperature: float = Field(1.0, gt=0)
+    """Divides the standardised score before the sigmoid: the higher, the more alike the weights."""
+    token_weighting_min: float = Field(0.5, gt=0)
+    """Least weight, before the mean of a step's weights is brought to 1."""
+    token_weighting_max: float = Field(2.0, gt=0)
+    """Largest weight, before that."""
     bf16: bool | Literal["auto"] = False
     """Take products of matrices in bfloat16; `auto`: where the device has instructions for it."""
     gradient_checkpointing: bool = False
     """Trade time for memory."""
+
+    @model_validator(mode="after")
+    def _weights_in_order(self) -> Hyperparameters:
+        if self.token_weighting_max < self.token_weighting_min:
+            raise ValueError("token_weighting_max must not be below token_weighting_min")
+        return self
