@@ -18,7 +18,7 @@ from realm.errors import ConfigError, UsageError
         ("self", {"kind": "start"}),
         ("self:mean", {"kind": "mean"}),
         ("DIO", {"kind": "hero", "hero": "DIO"}),
-        ("dio:first", {"kind": "checkpoint", "hero": "dio", "campaign": "first", "which": "champion"}),
+        ("dio:first", {"kind": "checkpoint", "hero": "dio", "campaign": "first", "which": ""}),
         ("dio:first@latest", {"kind": "checkpoint", "campaign": "first", "which": "latest"}),
         ("dio:first@120", {"kind": "checkpoint", "which": "120"}),
         ("dio:latest", {"kind": "checkpoint", "campaign": "", "which": "latest"}),
@@ -35,7 +35,7 @@ def test_a_name_taken_apart(text: str, expected: dict[str, Any]) -> None:
     assert ("sequence-level" in found.words()) == (found.kind == "endpoint")
 
 
-@pytest.mark.parametrize("text", ["", "dio:", ":x", "dio:x@best", "https:///v1", "https://me:secret@host/v1"])
+@pytest.mark.parametrize("text", ["", "dio:", ":x", "dio:x@best", "dio:x@", "https:///v1", "https://me:secret@host/v1"])
 def test_what_names_nobody(text: str) -> None:
     with pytest.raises(UsageError) as wrong:
         parse(text)

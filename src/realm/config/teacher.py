@@ -28,7 +28,7 @@ class TeacherName:
     campaign: str = ""
     """Empty: the only one that the hero has."""
     which: str = ""
-    """`champion`, `latest`, or a step."""
+    """`champion`, `latest`, or a step; empty: the champion, or the latest while there is none."""
     url: str = ""
     model: str = ""
     """The endpoint's name for its model; empty: the only one that it serves."""
@@ -93,7 +93,6 @@ def _checkpoint(text: str) -> TeacherName:
     if rest in BEST_OR_NEWEST:
         return TeacherName("checkpoint", text, hero=hero, which=rest)
     campaign, _, which = rest.partition("@")
-    which = which or "champion"
-    if not (hero and campaign) or not (which in BEST_OR_NEWEST or which.isdigit()):
+    if not (hero and campaign) or not (which in BEST_OR_NEWEST or which.isdigit() or "@" not in rest):
         raise UsageError(f"'{text}' names no teacher.", hint=f"Known forms: {FORMS}.", param="teacher")
     return TeacherName("checkpoint", text, hero=hero, campaign=campaign, which=which)

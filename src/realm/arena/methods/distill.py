@@ -89,7 +89,8 @@ class DistillTrainer(PackedSFTTrainer):
 
     def summed_divergence(self, model: Any, part: Part, scorer: Scorer, *, weighted: bool = True) -> Tensor:
         """Summed over the trained places of a part, in nats."""
-        taught = scorer.logits(part.get("shown", part))
+        seen: Any = part.get("shown", part)  # the same tokens after a prompt that tells more
+        taught = scorer.logits(seen)
         logits = logits_at(model, self.model.get_output_embeddings(), part)
         losses = divergences(logits, taught, self.settings)
         if self.weighting and weighted:

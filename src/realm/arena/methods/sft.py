@@ -222,7 +222,8 @@ def logits_at(model: Any, head: Any, part: Part) -> Tensor:
         logits = model(
             input_ids=part["input_ids"], position_ids=part["position_ids"], use_cache=False
         ).logits  # (1, N, V)
-    return logits[0].float()
+    found: Tensor = logits[0].float()
+    return found
 
 
 @contextmanager

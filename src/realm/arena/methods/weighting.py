@@ -30,8 +30,10 @@ class TokenWeighting:
         seen = [self._seen(logits_at(part), part["targets"]) for part in parts]
         scores, entropy, losses = (torch.cat(column) for column in zip(*seen, strict=True))
         weights = self._weights(scores, entropy, losses)
-        for part, own in zip(parts, weights.split([len(part["targets"]) for part in parts]), strict=True):
-            part["weights"] = own
+        first = 0
+        for part in parts:
+            part["weights"] = weights[first : first + len(part["targets"])]
+            first += len(part["targets"])
 
     @torch.no_grad()
     def of_one(self, logits: Tensor, targets: Tensor) -> Tensor:
