@@ -192,6 +192,15 @@ class RunStarted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherFixed(Fact):
+    """Who a run learns from to its end. It scores every token (`tokens`), or its text is learned (`sequences`)."""
+
+    run: str
+    teacher: str
+    learned: str  # "tokens" or "sequences"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPaused(Fact):
     """Training paused on request."""
 

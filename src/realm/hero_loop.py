@@ -20,9 +20,11 @@ from typing import Any
 
 from realm.arena.control import Request
 from realm.arena.engine import Engine
+from realm.arena.teachers import Teachers
 from realm.config.beginning import practice_name
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
 from realm.config.schema import RealmSettings
+from realm.config.teacher import TeacherName
 from realm.db import Database
 from realm.errors import DiskFull, QuestError, RealmError, SkillBroken
 from realm.events import (
@@ -36,6 +38,7 @@ from realm.events import (
     RunPaused,
     RunResumed,
     RunStarted,
+    TeacherFixed,
 )
 from realm.guild import cap_watch, curriculum, examiner, pairs, sparring, strategies
 from realm.guild.awards import AwardLedger
@@ -92,6 +95,12 @@ class HeroLoop:
         self.canaries = Canaries(db, events, settings.passives)
         self.bouts = SparringLedger(db, events)
         self.marks = Marks(settings.strain)
+        self.teachers = Teachers(
+            self.hyperparameters, settings.heroes, models=workspace.models,
+            runs=workspace.runs(self.key.hero, self.key.campaign), checkpoint=self.teaching_checkpoint,
+            tell=lambda run, who, how: self.say(TeacherFixed(run=run, teacher=who, learned=how)),
+            beat=lambda: self.heart.beat(),
+        )  # fmt: skip
         self.awards = AwardLedger(db, events, self.guild.rules, self.skills.shown)
         self.metrics = Metrics(db)
         self.watch = CampaignWatch(workspace, self.guild, self.key)
@@ -179,7 +188,9 @@ class HeroLoop:
         seed, models = self.settings.campaign.seed, self.workspace.models
         hero = heroes.load(self.profile, models=models, checkpoint=folder or start, seed=seed, name=self.key.hero)
         self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
-        self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
+        self.engine = Engine.open(
+            hero, self.hyperparameters, progress=progress, checkpoint=folder, teachers=self.teachers
+        )
 
     def open_queue(self) -> None:
         """The queue checks what arrives with this hero's own tokenizer."""
@@ -331,6 +342,11 @@ class HeroLoop:
             hooks = _Hooks(self, quest, writer)
             return self.engine.train(self.rows(quest), run=run, quest=quest.id, hooks=hooks, method=quest.method)
 
+    def teaching_checkpoint(self, named: TeacherName) -> tuple[str, Path]:
+        """Id and folder of the checkpoint that a quest learns from."""
+        record, folder = self.keeper.named(named.hero, named.campaign, named.which)
+        return record.id, folder
+
     def rows(self, quest: Quest) -> Iterator[Row]:
         """The quest's rows. All are read and rendered before the first step: of a big file that takes minutes."""
         for number, row in enumerate(without_canaries(self.queue.rows(quest))):
@@ -457,6 +473,8 @@ class HeroLoop:
                     loss_first=result.loss_first, loss_last=result.loss_last, effort=result.progress.effort,
                 )
             )  # fmt: skip
+        if result.outcome != "stopped":
+            self.teachers.release(result.progress.run)
         if result.outcome == "completed":
             self.queue.complete(quest, run=result.progress.run, steps=result.progress.quest_step, key=self.key)
             self.queue.sweep_practice(keep=KEPT_PRACTICE)

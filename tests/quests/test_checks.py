@@ -56,7 +56,6 @@ WHOLE_FILES = {
     "preference without a prompt": (b'{"chosen": "b", "rejected": "c"}\n', "trained without their question"),
     "preference for nothing": (b'{"prompt": "a", "chosen": "b", "rejected": "b"}\n', "the same text in 'chosen'"),
     "one label": (b'{"prompt": "a", "completion": "b", "label": false}\n', "Every row has the label false"),
-    "prompt-only": (b'{"prompt": "a", "answer": "b"}\n', "which is for grpo or rloo or distill"),
 }
 
 

@@ -31,14 +31,13 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                             {"prompt": "a", "completion": "b", "label": True}),
     "unpaired alpaca": ({"instruction": "a", "input": "1", "output": "b", "label": False},
                         {"prompt": "a\n\n1", "completion": "b", "label": False}),
+    "prompt-only": ({"prompt": "1+1", "answer": 2, "skill": "bin"},
+                    {"prompt": "1+1", "answer": "2", "meta": {"skill": "bin"}}),
 }  # fmt: skip
-UNTRAINED = {
-    "prompt-only": {"prompt": "a", "answer": "2", "skill": "bin"},
-}
 
 
 def test_every_shape_has_an_example_here() -> None:
-    assert set(EXAMPLES) | set(UNTRAINED) == set(SHAPES)
+    assert set(EXAMPLES) == set(SHAPES)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -47,12 +46,6 @@ def test_each_shape_is_recognised_and_converted(name: str) -> None:
     shape = detect([row] * 3)
     assert shape is not None and shape.name == name and shape.trainable
     assert convert(row) == internal
-
-
-@pytest.mark.parametrize("name", UNTRAINED)
-def test_shapes_of_other_methods_are_recognised(name: str) -> None:
-    shape = detect([UNTRAINED[name]])
-    assert shape is not None and shape.name == name and not shape.trainable
 
 
 def test_preference_rows_without_a_prompt_are_never_taken_for_alpaca() -> None:

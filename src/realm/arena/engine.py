@@ -9,11 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from realm.arena.control import Hooks
-from realm.arena.methods import Course, Grade, Method, Parts, PreparedCourse, methods
+from realm.arena.methods import Course, Grade, Method, Parts, PreparedCourse, Teachers, methods
 from realm.arena.optim import build
 from realm.arena.schedule import Schedule
 from realm.config.schema import Hyperparameters
@@ -43,6 +44,7 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None,
         grade: Grade | None = None,
+        teachers: Teachers | None = None,
     ) -> None:
         self.hero = hero
         self.settings = settings
@@ -68,7 +70,11 @@ class Engine:
             lowest=settings.min_lr_rate,
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
-        self._parts = Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade)
+        self._parts = Parts(
+            hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade,
+            render_prompt=partial(hero.family.render_prompt, hero.tokenizer),
+            teachers=teachers, progress=lambda: self.progress, average=self.average,
+        )  # fmt: skip
         self._methods: dict[str, Method] = {}
         self.method(settings.method)
 
@@ -81,15 +87,16 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None = None,
         grade: Grade | None = None,
+        teachers: Teachers | None = None,
     ) -> Engine:
         """An engine that stands at `progress`; `checkpoint` is the folder that was written there.
 
-        `grade` gives the rewards of answers, to the methods that learn from them.
+        `grade` gives the rewards of answers, to the methods that learn from them; `teachers` finds who is learned from.
 
         Raises CheckpointError when a part of the checkpoint is missing, TrainingError when the model cannot be
         trained with these settings.
         """
-        return cls(hero, settings, progress, checkpoint, grade)
+        return cls(hero, settings, progress, checkpoint, grade, teachers)
 
     def method(self, name: str) -> Method:
         """The training method of that name, opened when it is asked for first. Raises UsageError for an unknown one."""

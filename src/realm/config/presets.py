@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from realm.config import teacher
 from realm.config.layers import hero_name, resolve_hyperparameters
 from realm.config.run_spec import RunSpec, installed_versions
 from realm.config.schema import (
@@ -31,7 +32,10 @@ def preset_spec(
     if name not in settings.presets:
         raise unknown("preset", name, settings.presets)
     spec = _merge(settings, name, settings.presets[name])
-    if problems := list(violations(spec)):
+    problems = list(violations(spec))
+    if wrong := teacher.problem(settings, spec.hyperparameters):
+        problems.append(f"{name}: {wrong}")
+    if problems:
         raise ConfigError(problems, hint=_way_out(settings, spec))
     versions = installed_versions() if versions is None else versions
     return spec.model_copy(update={"versions": dict(versions), "git_commit": commit})

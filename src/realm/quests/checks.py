@@ -188,6 +188,7 @@ class _Survey:
         if self._level == "quick" or (self.shape is not None and not self.shape.trainable):
             return
         self._remember(row)
+        row = _as_example(row)
         self._tokens.add(row, self._examples)
         if len(self._shown) < EXAMPLES_SHOWN:
             self._shown.append(self._tokens.segments(row))
@@ -214,6 +215,11 @@ class _Survey:
         if self._refused:
             notes.append(f"{self._refused:,} rows hold a canary's question; they are left out of training.")
         return notes + self._tokens.notes()
+
+
+def _as_example(row: Row) -> Row:
+    """A prompt-only row with the answer that is looked for, to be counted and shown as other rows are."""
+    return row if row.keys() & {"completion", "messages", "text"} else {**row, "completion": row.get("answer", "?")}
 
 
 def _not_trained(shape: Shape) -> tuple[str, str]:

@@ -22,8 +22,10 @@ from realm.quests.preference_rows import from_preference
 from realm.records import Row
 from realm.registry import entry_names
 
-TRAINABLE = frozenset({"sft", "sparring", "dpo", "orpo", "kto"})
+TRAINABLE = frozenset({"sft", "sparring", "dpo", "orpo", "kto", "distill"})
 """Methods that this version trains."""
+ASKED_AND_ANSWERED = ("sft", "distill")
+"""What rows with a question and an answer are for: to learn the answer, or to answer and learn from a teacher."""
 FIRST_ROWS = 20
 """The shape of a file is that of most of its first rows."""
 FIRST_BYTES = 4_000_000
@@ -239,8 +241,17 @@ def _from_pair(question: str, answer: str) -> Converter:
     return converter
 
 
-def _kept(row: Fields, _template: str | None) -> dict[str, Any]:
-    return dict(row)
+def _from_prompt(row: Fields, _template: str | None) -> dict[str, Any]:
+    prompt = row["prompt"]
+    converted: dict[str, Any] = {
+        "prompt": messages_of(prompt, "prompt") if isinstance(prompt, list) else text_of(row, "prompt")
+    }
+    answer = row.get("answer")
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        answer = str(answer)
+    if answer is not None:
+        converted["answer"] = text_of({"answer": answer}, "answer")
+    return converted
 
 
 def _about(row: Fields) -> dict[str, Any]:
@@ -253,7 +264,7 @@ def _pair(question: str, answer: str) -> Shape:
     return Shape(
         f"{question}/{answer}",
         (question, answer),
-        ("sft",),
+        ASKED_AND_ANSWERED,
         _from_pair(question, answer),
         ("system",),
         f"{question} becomes the prompt, {answer} the completion",
@@ -278,20 +289,20 @@ _TABLE = (
         ("input", "system"),
         "instruction and input become the prompt, output the completion",
     ),
-    Shape("conversational", ("messages",), ("sft",), _from_messages, ("tools",)),
+    Shape("conversational", ("messages",), ASKED_AND_ANSWERED, _from_messages, ("tools",)),
     Shape(
         "sharegpt",
         ("conversations",),
-        ("sft",),
+        ASKED_AND_ANSWERED,
         _from_conversations,
         ("tools",),
         "conversations become messages with the roles user, assistant, system and tool",
     ),
-    Shape("prompt-completion", ("prompt", "completion"), ("sft",), _from_completion),
+    Shape("prompt-completion", ("prompt", "completion"), ASKED_AND_ANSWERED, _from_completion),
     Shape(
         "alpaca",
         ("instruction", "output"),
-        ("sft",),
+        ASKED_AND_ANSWERED,
         _from_instruction,
         ("input", "system"),
         "instruction and input become the prompt (by the hero's prompt_template if it has one), output the completion",
@@ -301,7 +312,7 @@ _TABLE = (
     _pair("user_prompt", "assistant_response"),
     _pair("input", "output"),
     Shape("text", ("text",), ("sft",), _from_text),
-    Shape("prompt-only", ("prompt",), ("grpo", "rloo", "distill"), _kept, ("answer",)),
+    Shape("prompt-only", ("prompt",), ("grpo", "rloo", "distill"), _from_prompt, ("answer",)),
 )
 SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _TABLE}
 _REQUIRED = {shape.name: frozenset(shape.fields) for shape in _TABLE}

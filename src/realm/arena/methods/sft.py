@@ -16,6 +16,7 @@ from realm.arena.batches import Batch, Loader, Part
 from realm.arena.data import Examples, Reading, read
 from realm.arena.methods import Parts
 from realm.arena.methods.warm import WarmCourse, WarmTrainer, common_arguments, first, quiet, untouched
+from realm.arena.methods.weighting import TokenWeighting, weighting_of
 from realm.arena.packing import CPU_PART_TOKENS, Plan
 from realm.arena.precision import prepare
 from realm.config.schema import Hyperparameters
@@ -34,25 +35,41 @@ class PackedSFTTrainer(WarmTrainer, SFTTrainer):  # type: ignore[misc]
 
     loss_is_scaled_for_ga = True
 
+    weighting: TokenWeighting | None = None
+    """Weighs the loss of each token; None: every token counts alike."""
+
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: Any) -> int:
-        return sum(len(part["targets"]) for batch in batch_samples for part in batch)
+        parts = [part for batch in batch_samples for part in batch]  # asked before a step, with all its batches
+        if self.weighting and len(parts) > 1:
+            self.weighting.weigh(parts, self._logits_ahead)
+        return sum(len(part["targets"]) for part in parts)
 
     def compute_loss(
         self, model: Any, inputs: Part, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
         items = num_items_in_batch or len(inputs["targets"])
-        return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
+        if self.weighting is None:
+            return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
+        logits = logits_at(model, self.model.get_output_embeddings(), inputs)
+        weights = inputs["weights"] if "weights" in inputs else self.weighting.of_one(logits, inputs["targets"])
+        return (weights * F.cross_entropy(logits, inputs["targets"], reduction="none")).sum() / items
+
+    def _logits_ahead(self, part: Part) -> Tensor:
+        with self.autocast_smart_context_manager():
+            return logits_at(self.model, self.model.get_output_embeddings(), self._prepare_inputs(part))
 
 
 class SupervisedFineTuning:
     """The method `sft`: the loss falls on the assistant's tokens."""
+
+    trainer_class = PackedSFTTrainer
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         if parts.settings.packing:
             require_isolation(parts.model)
         with untouched(parts.model):
-            self.trainer = PackedSFTTrainer(
+            self.trainer = self.trainer_class(
                 model=parts.model,
                 args=arguments(parts.settings),
                 data_collator=first,
@@ -60,6 +77,7 @@ class SupervisedFineTuning:
                 processing_class=parts.tokenizer,
                 optimizers=(parts.optimizer, parts.scheduler),
             )
+        self.trainer.weighting = weighting_of(parts.settings)
         self.trainer.bf16 = prepare(parts.model, parts.settings.bf16)
         quiet(self.trainer)
 
@@ -115,6 +133,9 @@ class SftCourse(WarmCourse):
     def tokens(self, part: Part) -> tuple[int, int]:
         return len(part["targets"]), int(part["useful"])
 
+    def measures(self) -> dict[str, float]:
+        return dict(self._trainer.weighting.told) if self._trainer.weighting else {}
+
     @torch.no_grad()
     def validate(self) -> float | None:
         if not self._held_out:
@@ -131,12 +152,18 @@ class SftCourse(WarmCourse):
 
 
 def summed_loss(model: Any, head: Any, part: Part) -> Tensor:
-    """Cross-entropy summed over the trained places of a part. Logits are computed there and nowhere else."""
+    """Cross-entropy summed over the trained places of a part."""
+    return F.cross_entropy(logits_at(model, head, part), part["targets"], reduction="sum")
+
+
+def logits_at(model: Any, head: Any, part: Part) -> Tensor:
+    """Logits (N, V) in float32 at the trained places of a part. They are computed there and nowhere else."""
     with _only(head, part["trained_at"]):
         logits = model(
             input_ids=part["input_ids"], position_ids=part["position_ids"], use_cache=False
         ).logits  # (1, N, V)
-    return F.cross_entropy(logits[0].float(), part["targets"], reduction="sum")
+    found: Tensor = logits[0].float()
+    return found
 
 
 @contextmanager

@@ -18,10 +18,12 @@ DpoLoss = Literal[
 class Hyperparameters(Settings):
     """How a run trains. Names are those of TRL and of the transformers Trainer."""
 
-    method: Annotated[str, part("training method", "realm.methods", "sft", "sparring", "dpo", "kto", "orpo")] = "sft"
+    method: Annotated[
+        str, part("training method", "realm.methods", "sft", "sparring", "dpo", "kto", "orpo", "distill")
+    ] = "sft"
     """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), `dpo`, `orpo` and `kto`
-    (preferences), or one that an installed package brings. A quest that it cannot use is trained by one that fits its
-    rows."""
+    (preferences), `distill` (learn from a teacher), or one that an installed package brings. A quest that it cannot use
+    is trained by one that fits its rows."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
@@ -74,6 +76,36 @@ class Hyperparameters(Settings):
     """Steps between two readings of the validation loss."""
     seed: int = 0
     """Seed of the data order."""
+    teacher: str = ""
+    """Who is learned from by `distill`: a hero's best checkpoint (`HERO:CAMPAIGN`) or another one
+    (`HERO:CAMPAIGN@STEP`, `...@latest`), a hero of the catalogue as it comes, a model's folder, `self` (the hero as it is
+    when a quest begins), `self:mean` (its running mean), or an OpenAI-compatible endpoint (`https://HOST/v1#MODEL`)."""
+    teacher_key_variable: str = ""
+    """Name of the environment variable that holds the endpoint's API key; the key itself stands in no file."""
+    teacher_timeout_seconds: float = Field(60.0, gt=0)
+    """An endpoint that takes longer for an answer does not answer."""
+    teacher_sees_answer: bool = False
+    """Show the teacher the row's own answer before it scores the student's: a hero can then teach itself."""
+    distill_beta: float = Field(1.0, ge=0, le=1)
+    """What is minimised (TRL's `beta`): 0 the forward divergence KL(teacher, student), 1 the reverse one KL(student,
+    teacher), in between their generalised Jensen-Shannon divergence."""
+    distill_lmbda: float = Field(1.0, ge=0, le=1)
+    """Share of examples whose answer the student samples itself (TRL's `lmbda`); the others take the row's own."""
+    distill_temperature: float = Field(1.0, gt=0)
+    """Temperature of the student's samples and of both distributions that are compared."""
+    distill_top_p: float = Field(1.0, gt=0, le=1)
+    """The student samples from the smallest set of tokens that has this much probability."""
+    distill_max_new_tokens: int = Field(256, ge=1)
+    """Longest answer of the student, or of an endpoint, in tokens."""
+    token_weighting: Literal["none", "entropy", "surprise", "margin"] = "none"
+    """Weigh the loss of each trained token by how the model stands there: by the entropy of its prediction, by its
+    surprise (1 minus the probability of the right token), or by the margin between its two best guesses."""
+    token_weighting_temperature: float = Field(1.0, gt=0)
+    """Divides the standardised score before the sigmoid: the higher, the more alike the weights."""
+    token_weighting_min: float = Field(0.5, gt=0)
+    """Least weight, before the mean of a step's weights is brought to 1."""
+    token_weighting_max: float = Field(2.0, gt=0)
+    """Largest weight, before that."""
     bf16: bool | Literal["auto"] = False
     """Take products of matrices in bfloat16; `auto`: where the device has instructions for it."""
     beta: float = Field(0.1, gt=0)
@@ -99,4 +131,6 @@ class Hyperparameters(Settings):
             raise ValueError(f"loss_weights has {len(self.loss_weights)} values for {len(self.loss_type)} of loss_type")
         if "exo_pair" in self.loss_type and not self.label_smoothing:
             raise ValueError("the loss exo_pair needs label_smoothing above 0, such as 0.001")
+        if self.token_weighting_max < self.token_weighting_min:
+            raise ValueError("token_weighting_max must not be below token_weighting_min")
         return self
