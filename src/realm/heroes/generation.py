@@ -133,7 +133,7 @@ def _sampling(draws: Tensor, temperature: float, top_p: float) -> Choose:
         shares = (logits.float() / temperature).softmax(-1).double()  # (R, V)
         tokens = None
         if top_p < 1:
-            shares, tokens = shares.sort(-1, descending=True, stable=True)
+            shares, tokens = shares.sort(dim=-1, descending=True, stable=True)
             shares = shares.masked_fill(shares.cumsum(-1) - shares >= top_p, 0.0)
         upto = shares.cumsum(-1)
         aim = draws[list(rows), place, None] * upto[:, -1:]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from statistics import fmean
 from typing import Any, ClassVar
 
@@ -61,7 +62,7 @@ class WarmPreferenceTrainer(WarmTrainer):
         for measured in self._metrics.values():
             taken |= {MEASURES[name]: fmean(values) for name, values in measured.items() if name in MEASURES}
             measured.clear()
-        return taken
+        return {name: value for name, value in taken.items() if isfinite(value)}
 
 
 class PreferenceMethod(ABC):
