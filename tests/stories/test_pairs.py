@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from realm.arena.engine import Engine
 from realm.cli import main
@@ -98,9 +101,7 @@ def test_own_pairs_are_queued_with_their_lineage_and_trained_by_dpo(story: dict[
 
 
 def test_dpo_raises_margin_and_accuracy_on_held_out_pairs(story: dict[str, Any], started: Workspace) -> None:
-    realm = open_workspace(started)
-    steps = Metrics(realm.db).after(realm.key, story["progress"].step)
-    realm.db.close()
+    steps = [step for step in steps_of(started) if step.step > story["progress"].step]
     margins, accuracies = held_out(steps, "margin"), held_out(steps, "accuracy")
     print(f"\n  dpo: {len(steps)} steps, margin {margins[0]:.3f} to {margins[-1]:.3f}", end=", ")
     print(f"accuracy {accuracies[0]:.2f} to {accuracies[-1]:.2f}, loss {steps[0].loss:.3f} to {steps[-1].loss:.3f}")
@@ -121,3 +122,42 @@ def test_the_other_methods_move_what_they_promise(method: str, story: dict[str, 
     margins, losses = held_out(notes.steps, "margin"), [m.val_loss for m in notes.steps if m.val_loss is not None]
     print(f"\n  {method}: margin {margins[0]:.3f} -> {margins[-1]:.3f}, validation {losses[0]:.3f} -> {losses[-1]:.3f}")
     assert margins[-1] > margins[0] and losses[-1] < losses[0]
+
+
+def preferences(root: Path) -> Workspace:
+    """A realm with one quest of preferences, of about twenty steps."""
+    home = Workspace(root)
+    home.create()
+    home.settings.write_text(SETTINGS.replace("save_steps = 5", "save_steps = 2"))
+    rows = ({"prompt": f"{i}?", "chosen": f"yes {i % 7}", "rejected": f"{i % 5} no"} for i in range(80))
+    (home.inbox / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return home
+
+
+def test_kill_9_in_a_quest_of_preferences_ends_like_an_uninterrupted_run(nursery: Nursery, tmp_path: Path) -> None:
+    calm, stormy = preferences(tmp_path / "calm"), preferences(tmp_path / "stormy")
+    began = time.monotonic()
+    assert nursery.live(calm.root) == 0
+    whole_life, moments, kills = time.monotonic() - began, random.Random("preferences"), 0
+    for _ in range(6):
+        pid = nursery.start(stormy.root)
+        time.sleep(moments.uniform(0.2, 0.8) * whole_life)
+        kills += nursery.kill(pid) != 0
+    assert kills >= 2 and nursery.live(stormy.root) == 0
+    (one, there), (other, here) = newest(calm), newest(stormy)
+    assert there.step == here.step and there.quest_done and here.quest_done
+    left, right = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
+    assert left.keys() == right.keys() and all(left[name].equal(right[name]) for name in left)
+    series = [list(map(told, steps_of(home))) for home in (calm, stormy)]
+    assert series[0] == series[1] and all(measures for *_, measures in series[0])
+
+
+def steps_of(home: Workspace) -> list[StepMetrics]:
+    realm = open_workspace(home)
+    found = Metrics(realm.db).after(realm.key, 0)
+    realm.db.close()
+    return found
+
+
+def told(step: StepMetrics) -> tuple[int, float, dict[str, float]]:
+    return step.step, step.loss, dict(step.measures)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from fastapi.testclient import TestClient
+
 from realm.quests.checks import validate
 from realm.tavern.quest_view import preview
+from tests.tavern.demo import Demo
 
 
 def test_a_preview_shows_both_answers(tmp_path: Path) -> None:
@@ -19,3 +22,13 @@ def test_a_preview_shows_both_answers(tmp_path: Path) -> None:
     text = "".join(piece.text for piece in shown.examples[0].segments)
     assert "chosen:" in text and "<b>yes" in text and "rejected:" in text and text.index("yes") < text.index("no\n")
     assert "Each row becomes a prompt with a chosen and a rejected answer." in shown.summary
+
+
+def test_an_upload_of_pairs_is_shown_and_queued_with_its_method(page: TestClient, demo: Demo) -> None:
+    rows = [{"prompt": f"{i}?", "chosen": "<b>yes", "rejected": "no"} for i in range(9)]
+    body = "".join(json.dumps(row) + "\n" for row in rows)
+    answer = page.post("/quests/preview", params={"name": "pairs.jsonl"}, content=body.encode())
+    assert answer.status_code == 200 and "&lt;b&gt;yes" in answer.text and "<b>yes" not in answer.text
+    quest = demo.queue.get(demo.quest("pairs.jsonl", text=body))
+    assert (quest.state, quest.method) == ("normal", "dpo")
+    assert "· dpo" in page.get("/quests").text

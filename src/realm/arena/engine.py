@@ -223,7 +223,7 @@ class Engine:
                     "The checkpoint inside this quest does not hold what its method remembers of the quest's start.",
                     hint="Leave the quest with `realm skip` and queue it anew with `realm quest retry`.",
                 )
-            course.begin(self._quest_state, hooks.request)
+            course.begin(self._quest_state, hooks.request, self.average.applied)
             self._quest_state = course.state() or None
         self._aim(course.steps, share)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -91,8 +92,16 @@ class PreparedCourse(Protocol):
     def learning_rate_share(self) -> float:
         """What this quest takes of the learning rate."""
 
-    def begin(self, kept: Mapping[str, Any] | None, before_batch: Callable[[], object]) -> None:
-        """Called before `run`. `kept` is the `state` of this quest at the checkpoint that it goes on from."""
+    def begin(
+        self,
+        kept: Mapping[str, Any] | None,
+        before_batch: Callable[[], object],
+        measured: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Called before `run`. `kept` is the `state` of this quest at the checkpoint that it goes on from.
+
+        Within `measured()` the model has the weights that its validation is read with.
+        """
 
     def state(self) -> Mapping[str, Any]:
         """Tensors that are sealed with each checkpoint inside the quest; none where there is nothing to remember."""

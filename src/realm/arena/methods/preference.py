@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from math import isfinite
 from statistics import fmean
 from typing import Any, ClassVar
 
@@ -61,7 +62,7 @@ class WarmPreferenceTrainer(WarmTrainer):
         for measured in self._metrics.values():
             taken |= {MEASURES[name]: fmean(values) for name, values in measured.items() if name in MEASURES}
             measured.clear()
-        return taken
+        return {name: value for name, value in taken.items() if isfinite(value)}
 
 
 class PreferenceMethod(ABC):
@@ -211,14 +212,21 @@ class PreferenceCourse(WarmCourse):
         self._references = {"train": dict(loader.reference), "held_out": held_out_reference}
         self._measures: dict[str, float] = {}
 
-    def begin(self, kept: Mapping[str, Tensor] | None, before_batch: Callable[[], object]) -> None:
+    def begin(
+        self,
+        kept: Mapping[str, Tensor] | None,
+        before_batch: Callable[[], object],
+        measured: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         """Let the model as it stands be the reference, or what a checkpoint kept of the one at the quest's start.
 
+        The weights in training are compared with themselves, and so are those that are measured (their mean).
         Raises CheckpointError when that does not fit the rows.
         """
         if kept is None:
             self._method.refer(self._loader.units, self._references["train"], before_batch)
-            self._method.refer(self._held_out, self._references["held_out"], before_batch)
+            with measured():
+                self._method.refer(self._held_out, self._references["held_out"], before_batch)
             return
         mine = self.state()
         if {name: len(values) for name, values in kept.items()} != {name: len(values) for name, values in mine.items()}:
