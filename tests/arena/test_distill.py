@@ -216,7 +216,7 @@ def test_a_quest_keeps_the_checkpoint_that_it_began_with(tmp_path: Path, taught:
         return str(best["id"]), Path(best["folder"])
 
     told: list[tuple[str, str, str]] = []
-    changes = {"teacher": "hatchling:other", "checkpoint_of": checkpoint_of}
+    changes = {"teacher": "Hatchling:other", "checkpoint_of": checkpoint_of}
     engine = opened(tmp_path, tell=lambda *t: told.append(t), **changes)
     notes = Notes(wanted={2: ["stop"]}, folder=tmp_path / "saves")
     engine.train(small_rows(), run="run-1", quest="q", hooks=notes)

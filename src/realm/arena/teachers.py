@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -56,6 +57,8 @@ class Teachers:
     def find(self, name: str, progress: Progress) -> LoadedHero | Answers:
         """The teacher of that name for the run in `progress`. Raises a RealmError in words when there is none."""
         named = parse(name)
+        if named.hero:
+            named = replace(named, hero=self._spelled(named.hero))
         if progress.quest_step == 0:
             self._begin(progress)
         if named.kind == "endpoint":
@@ -65,7 +68,7 @@ class Teachers:
             return self._of_checkpoint(named, progress)
         self._once(progress, named.text, named)
         load = partial(heroes.load, models=self._models)
-        return load(self._profile(named.hero)) if named.kind == "hero" else load(named.text)
+        return load(self._profiles[named.hero]) if named.kind == "hero" else load(named.text)
 
     def kept(self, progress: Progress, tell: str) -> Path:
         """Where the weights that a run begins with lie, or are to be put."""
@@ -86,7 +89,7 @@ class Teachers:
             self._once(progress, found, named)
         who = _who(folder)
         if self._loaded is None or self._loaded[0] != who:
-            self._loaded = who, heroes.load(self._profile(named.hero), checkpoint=folder, name=who)
+            self._loaded = who, heroes.load(self._profiles[named.hero], checkpoint=folder, name=who)
         return self._loaded[1]
 
     def _endpoint(self, named: TeacherName) -> Endpoint:
@@ -99,10 +102,11 @@ class Teachers:
             max_new_tokens=settings.distill_max_new_tokens,
         )
 
-    def _profile(self, hero: str) -> HeroProfile:
-        for name, profile in self._profiles.items():
+    def _spelled(self, hero: str) -> str:
+        """A hero's name as the catalogue spells it. Raises UsageError naming the nearest one."""
+        for name in self._profiles:
             if name.lower() == hero.lower():
-                return profile
+                return name
         raise unknown("hero", hero, self._profiles)
 
     def _begin(self, progress: Progress) -> None:
