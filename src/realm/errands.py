@@ -62,9 +62,7 @@ def spar(
     seed = f"spar/{key}/{newest.step}/{0 if held is None else held.time}"
     bout = sparring.hold(
         engine, skill, aimed, count, seed,
-        lambda prompts: hero.family.answer(
-            hero.model, hero.tokenizer, prompts, max_new_tokens=settings.curriculum.exam_max_new_tokens
-        ),
+        lambda prompts: hero.answer(prompts, max_new_tokens=settings.curriculum.exam_max_new_tokens),
     )  # fmt: skip
     if not bout.examples:
         bouts.record(key, bout, step=newest.step, quest="", practices=guild.practice_count(key))

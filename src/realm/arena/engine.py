@@ -64,6 +64,7 @@ class Engine:
             lowest=settings.min_lr_rate,
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
+        grade = grade and _reading(hero, grade)
         self._parts = Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade)
         self._methods: dict[str, Method] = {}
         self.method(settings.method)
@@ -103,7 +104,9 @@ class Engine:
         began, before = time.perf_counter(), self.progress
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
-        course = self.method(method or self.settings.method).course(rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}")
+        order = f"{self.settings.seed}/{quest.partition('.')[0]}"
+        prepared = map(self.hero.data_profile.prepare, rows)
+        course = self.method(method or self.settings.method).course(prepared, seed=order)
         self.reading = course.reading
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
@@ -145,15 +148,9 @@ class Engine:
         before_batch: Callable[[], object] = lambda: None,
     ) -> list[str]:
         """Greedy answers of the model as it stands, in the order asked; `before_batch` is called before each batch."""
-        hero = self.hero
         with self.average.applied():
-            return hero.family.answer(
-                hero.model,
-                hero.tokenizer,
-                prompts,
-                max_new_tokens=max_new_tokens,
-                batch_size=batch_size,
-                before_batch=before_batch,
+            return self.hero.answer(
+                prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, before_batch=before_batch
             )
 
     def write(self, folder: Path) -> None:
@@ -194,6 +191,16 @@ class Engine:
 
     def _render(self, rows: Sequence[Row]) -> Any:
         return self.hero.family.render_all(self.hero.tokenizer, rows)
+
+
+def _reading(hero: LoadedHero, grade: Grade) -> Grade:
+    """The same rewards, given for the plain answers."""
+    read = hero.data_profile.read
+
+    def graded(rows: Sequence[Row], answers: Sequence[str]) -> Sequence[float]:
+        return grade(rows, [read(answer, row["prompt"]) for row, answer in zip(rows, answers, strict=True)])
+
+    return graded
 
 
 def _scheduler(optimizer: Any, schedule: Schedule, step: int) -> Any:

@@ -18,9 +18,14 @@ from realm.cli.context import Realm, find_workspace, open_realm, print_json
 from realm.config.layers import load, resolve_hero
 from realm.config.schema import RealmSettings
 from realm.errors import HeroError, WorkspaceError
+from realm.guild import held_out
 from realm.guild.passives.guard import holds_canary
+from realm.heroes.data_profiles import data_profiles
+from realm.quests.checks import Level
 from realm.quests.checks import validate as check
+from realm.quests.elsewhere import Elsewhere
 from realm.quests.inbox import deliver
+from realm.quests.past import TrainedRows
 from realm.quests.plan import plan_facts
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
@@ -108,14 +113,17 @@ def priority(quest_id: IdArgument, priority: Annotated[PriorityName, typer.Argum
 def validate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to check; it is only read.")],
     level: Annotated[
-        Literal["quick", "standard"],
+        Level,
         typer.Option("--level", help="quick: the rows alone. standard: also duplicates, and tokens on a sample."),
     ] = "standard",
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also near-duplicates, leaked examination questions, loops, broken text ...")
+    ] = False,
     hero: Annotated[str, typer.Option("--hero", help="Whose tokens to count (default: the hero in play).")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Check a .jsonl file and say what is wrong with it. Exits with 1 when it cannot be trained."""
-    report, note = _validated(file, level, hero)
+    report, note = _validated(file, "deep" if deep else level, hero)
     if as_json:
         print_json(report.as_json())
     else:
@@ -126,15 +134,18 @@ def validate(
         raise typer.Exit(1)
 
 
-def _validated(file: Path, level: Literal["quick", "standard"], hero: str) -> tuple[Report, str]:
+def _validated(file: Path, level: Level, hero: str) -> tuple[Report, str]:
     """The report, and why it has no tokens."""
     workspace = _workspace()
     settings = load(workspace.settings) if workspace else RealmSettings()
-    looked = partial(check, file, level=level, settings=settings.quests, refused=holds_canary)
+    profile = resolve_hero(settings, hero or settings.campaign.hero)
+    template, prepare = profile.prompt_template, data_profiles.get(profile.data_profile).prepare
+    looked = partial(
+        check, file, level=level, settings=settings.quests, refused=holds_canary, prepare=prepare,
+        elsewhere=partial(_known_elsewhere, settings, in_workspace=workspace is not None),
+    )  # fmt: skip
     if level == "quick":
         return looked(), ""
-    profile = resolve_hero(settings, hero or settings.campaign.hero)
-    template = profile.prompt_template
     try:
         from realm.heroes import chat, weights  # noqa: PLC0415 - transformers costs seconds that quick need not pay
         from realm.heroes.families import families  # noqa: PLC0415
@@ -151,6 +162,15 @@ def _validated(file: Path, level: Literal["quick", "standard"], hero: str) -> tu
         template=template,
         render=lambda row: chat.render(tokenizer, row), decode=tokenizer.decode, max_length=profile.context_window,
     ), ""  # fmt: skip
+
+
+def _known_elsewhere(settings: RealmSettings, *, in_workspace: bool) -> Elsewhere:
+    """Who knows rows that a quest should not hold: the examinations, and in a workspace what was trained."""
+    examinations = held_out.of_skills(settings.campaign.skills, settings.curriculum).where
+    if not in_workspace:
+        return Elsewhere(examinations)
+    with open_realm() as realm:
+        return Elsewhere(examinations, TrainedRows(_queue(realm)).lookup().where)
 
 
 def _workspace() -> Workspace | None:

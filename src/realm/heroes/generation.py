@@ -10,6 +10,7 @@ from torch import Tensor
 
 from realm.heroes.chat import Message, render_prompt
 from realm.heroes.kv_cache import growing_cache
+from realm.heroes.penalties import TokenPenalty, processors
 
 
 def answer(
@@ -20,10 +21,12 @@ def answer(
     max_new_tokens: int,
     batch_size: int = 64,
     before_batch: Callable[[], object] = lambda: None,
+    penalties: Sequence[TokenPenalty] = (),
 ) -> list[str]:
     """One greedy answer per prompt, in the order asked: no sampling, no repetition penalty, stop at end of sequence.
 
     Prompts go through the tokenizer's chat template. `before_batch` is called before each batch: a sign of progress.
+    `penalties` keep answers from unwanted texts.
     The model's training mode is restored afterwards.
     """
     asked = [render_prompt(tokenizer, prompt) for prompt in prompts]
@@ -34,6 +37,7 @@ def answer(
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
         before_batch=before_batch,
+        penalties=penalties,
     )
     return [tokenizer.decode(ids, skip_special_tokens=True) for ids in answered]
 
@@ -54,6 +58,7 @@ def answer_ids(
     max_new_tokens: int,
     batch_size: int,
     before_batch: Callable[[], object] = lambda: None,
+    penalties: Sequence[TokenPenalty] = (),
 ) -> list[list[int]]:
     """Greedy continuations of token ids, without the end token, in the order asked."""
     was_training = model.training
@@ -62,7 +67,7 @@ def answer_ids(
         answered: list[list[int]] = [[] for _ in asked]
         for batch in _by_length(asked, batch_size):
             before_batch()
-            decoded = _decode(model, [asked[i] for i in batch], stop_ids, max_new_tokens)
+            decoded = _decode(model, [asked[i] for i in batch], stop_ids, max_new_tokens, penalties)
             for index, ids in zip(batch, decoded, strict=True):
                 answered[index] = ids
         return answered
@@ -76,7 +81,13 @@ def _by_length(asked: Sequence[Sequence[int]], batch_size: int) -> Iterator[list
         yield order[first : first + batch_size]
 
 
-def _decode(model: Any, asked: Sequence[Sequence[int]], stops: frozenset[int], max_new_tokens: int) -> list[list[int]]:
+def _decode(
+    model: Any,
+    asked: Sequence[Sequence[int]],
+    stops: frozenset[int],
+    max_new_tokens: int,
+    penalties: Sequence[TokenPenalty],
+) -> list[list[int]]:
     """A plain loop with a key-value cache; rows that have ended leave the batch once half of it has ended.
 
     Faster than `generate` on a tiny model, whose time is overhead per token (figures in docs/log.md).
@@ -87,6 +98,7 @@ def _decode(model: Any, asked: Sequence[Sequence[int]], stops: frozenset[int], m
     alive = set(rows)
     position_ids = (mask.cumsum(-1) - 1).clamp(min=0)  # (B, T)
     cache = growing_cache(model)
+    held_back = _HeldBack(penalties, input_ids) if penalties else None
     for _ in range(max_new_tokens):
         out = model(
             input_ids=input_ids,
@@ -96,7 +108,8 @@ def _decode(model: Any, asked: Sequence[Sequence[int]], stops: frozenset[int], m
             use_cache=True,
             logits_to_keep=1,
         )
-        chosen = out.logits[:, -1].argmax(-1)  # (B,)
+        logits = out.logits[:, -1]  # (B, V)
+        chosen = (held_back.penalised(logits) if held_back else logits).argmax(-1)  # (B,)
         _take(rows, chosen.tolist(), answered, alive, stops)
         if not alive:
             break
@@ -106,9 +119,32 @@ def _decode(model: Any, asked: Sequence[Sequence[int]], stops: frozenset[int], m
             cache.batch_select_indices(keep)
             chosen, mask, position_ids = chosen[keep], mask[keep], position_ids[keep]
             rows = [row for row in rows if row in alive]
+            if held_back:
+                held_back.keep(keep)
         input_ids = chosen[:, None]
+        if held_back:
+            held_back.add(input_ids)
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
     return answered
+
+
+class _HeldBack:
+    """The penalties of one batch, and the tokens so far that they look at."""
+
+    def __init__(self, penalties: Sequence[TokenPenalty], asked: Tensor) -> None:
+        self._processors = processors(penalties, prompt_tokens=asked.shape[1])
+        self._tokens = asked  # (B, T)
+
+    def penalised(self, logits: Tensor) -> Tensor:
+        for processor in self._processors:
+            logits = processor(self._tokens, logits)
+        return logits
+
+    def keep(self, rows: Tensor) -> None:
+        self._tokens = self._tokens[rows]
+
+    def add(self, chosen: Tensor) -> None:
+        self._tokens = torch.cat([self._tokens, chosen], dim=1)
 
 
 def _take(
