@@ -105,3 +105,15 @@ def test_validation_shows_rows_as_the_profile_prepares_them(
 ) -> None:
     monkeypatch.setenv("REALM_HEROES__HATCHLING__DATA_PROFILE", "regime3")
     assert "<answer>" in run(capsys, "validate", str(file))[1]
+
+
+def test_a_leaked_question_is_not_queued_where_arrivals_are_checked_deeply(
+    file: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem = SkillEngine().generate_eval_batch("bin", 3)[0]
+    file.write_text(json.dumps({"question": problem.prompt, "answer": problem.answer}) + "\n")
+    monkeypatch.setenv("REALM_QUESTS__VALIDATION", "deep")
+    code, out = run(capsys, "quest", "add", str(file))
+    assert code == 1 and "hold a question of an examination" in out and not list(workspace.inbox.glob("*.jsonl"))
+    monkeypatch.setenv("REALM_QUESTS__VALIDATION", "standard")
+    assert run(capsys, "quest", "add", str(file))[0] == 0

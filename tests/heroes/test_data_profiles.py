@@ -25,7 +25,9 @@ TEXTS = st.lists(st.text(max_size=20) | PIECES, max_size=8).map("".join)
 REQUESTS = st.builds(lambda text, n: text + request.words() if (request := request_for(f"{n}")) else text,
                      TEXTS, st.integers(0, 99))  # fmt: skip
 QUESTIONS = TEXTS | REQUESTS
-every_profile = pytest.mark.parametrize("profile", [data_profiles.get(n) for n in data_profiles.names()], ids=lambda p: p.id)
+every_profile = pytest.mark.parametrize(
+    "profile", [data_profiles.get(n) for n in data_profiles.names()], ids=lambda p: p.id
+)
 
 
 def talk(question: str, answer: str) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from realm.heroes.data_profiles import data_profiles
 from realm.quests.checks import Level
 from realm.quests.checks import validate as check
 from realm.quests.elsewhere import Elsewhere
+from realm.quests.filing import Check
 from realm.quests.inbox import deliver
 from realm.quests.past import TrainedRows
 from realm.quests.plan import plan_facts
@@ -180,14 +181,29 @@ def _workspace() -> Workspace | None:
         return None
 
 
-def _queue(realm: Realm) -> QuestQueue:
-    profile = resolve_hero(realm.settings, realm.settings.campaign.hero)
-    return QuestQueue(realm.workspace, realm.db, realm.events, realm.settings.quests, template=profile.prompt_template)
+def _queue(realm: Realm, checked: Check | None = None) -> QuestQueue:
+    return QuestQueue(
+        realm.workspace, realm.db, realm.events, realm.settings.quests, template=_template(realm), check=checked
+    )
+
+
+def _template(realm: Realm) -> str | None:
+    return resolve_hero(realm.settings, realm.settings.campaign.hero).prompt_template
+
+
+def _arrival_check(realm: Realm) -> Check:
+    """Validation as a hero that is awake would ask for it, without its tokenizer."""
+    settings = realm.settings
+    return partial(
+        check, level=settings.quests.validation, settings=settings.quests, template=_template(realm),
+        refused=holds_canary, elsewhere=partial(_known_elsewhere, settings, in_workspace=True),
+    )  # fmt: skip
 
 
 def _add(realm: Realm, file: Path, priority: str) -> bool:
     """Copy a fit file into the inbox; where no hero is awake to take it, file it at once."""
-    report = check(file, settings=realm.settings.quests)
+    checked = _arrival_check(realm)
+    report = checked(file, name=file.name)
     if not report.ok:
         typer.echo(report.words().rstrip(), err=True)
         return False
@@ -195,7 +211,7 @@ def _add(realm: Realm, file: Path, priority: str) -> bool:
     if realm.workspace.holder("hero") is not None:
         typer.echo(f"{report.name}: {report.examples:,} examples are on their way into the queue.")
         return True
-    quest = _queue(realm).add(path, priority)
+    quest = _queue(realm, checked).add(path, priority)
     if quest.outcome:
         typer.echo(f"{quest.name}: {quest.reason}", err=True)
         return False
