@@ -64,9 +64,9 @@ class NearDuplicates:
 
     def _place(self, line: int, digest: array[int]) -> int:
         """Remember a row. Returns the line of one that it is nearly the same as, or 0."""
-        signature = bytes(value & 0xFF for value in digest)  # b-bit minwise hashing, Li and König 2010: one byte each
+        whole, tried = digest.tobytes(), set[int]()
+        signature = whole[::4]  # b-bit minwise hashing, Li and König 2010: one byte of each
         mine, table, twin = self._remember(line, signature), self._table, 0
-        whole, tried = digest.tobytes(), set()
         for band in range(BANDS):
             key = int.from_bytes(whole[band * BAND_BYTES : (band + 1) * BAND_BYTES], "little")
             slot = band * SLOTS + key % SLOTS
@@ -91,5 +91,5 @@ class NearDuplicates:
     def _alike(self, other: int, signature: bytes) -> bool:
         theirs = self._signatures[other * HASHES : (other + 1) * HASHES]
         same = sum(map(int.__eq__, theirs, signature))
-        # of hashes that differ, one in 256 agrees in its last byte
+        # of hashes that differ, one in 256 agrees in that byte
         return (same / HASHES - 1 / 256) / (1 - 1 / 256) >= ALIKE
