@@ -5,8 +5,8 @@ python benchmarks/validation_speed.py [--megabytes 100] [--rows-of 900] [--only 
 Writes a JSONL file of prompt and completion in made-up prose (of 1,000 rows ten copies, ten near-copies, five with
 broken accents, five loops) and checks it in a process each: `standard` and `deep` are Realm's levels without a
 tokenizer; the other two load the same file with `datasets` (Arrow, a cache of its own that is removed) and give each
-row to the same code. Prints MB/s (1 MB = 10^6 bytes of the file) by the clock and by CPU time, the peak resident memory of the process,
-and what was found.
+row to the same code. Prints MB/s (1 MB = 10^6 bytes of the file) by the clock and by CPU time, the peak resident
+memory of the process, and what was found.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ class Engine:
         prompts: Sequence[Any],
         *,
         max_new_tokens: int,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         before_batch: Callable[[], object] = lambda: None,
     ) -> list[str]:
         """Greedy answers of the model as it stands, in the order asked; `before_batch` is called before each batch."""

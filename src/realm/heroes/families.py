@@ -60,7 +60,7 @@ class Family(ABC):
         prompts: Sequence[str | Sequence[Message]],
         *,
         max_new_tokens: int,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         before_batch: Callable[[], object] = lambda: None,
         penalties: Sequence[TokenPenalty] = (),
     ) -> list[str]:

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from realm.heroes.chat import Message, render_prompt
-from realm.heroes.kv_cache import growing_cache
+from realm.heroes.kv_cache import growing_cache, rows_at_once
 from realm.heroes.penalties import TokenPenalty, processors
+
+TINY = 5_000_000
+"""Parameters below which a token is so little work that threads wait for each other longer than they compute."""
 
 
 def answer(
@@ -19,14 +22,14 @@ def answer(
     prompts: Sequence[str | Sequence[Message]],
     *,
     max_new_tokens: int,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     before_batch: Callable[[], object] = lambda: None,
     penalties: Sequence[TokenPenalty] = (),
 ) -> list[str]:
     """One greedy answer per prompt, in the order asked: no sampling, no repetition penalty, stop at end of sequence.
 
-    Prompts go through the tokenizer's chat template. `before_batch` is called before each batch: a sign of progress.
-    `penalties` keep answers from unwanted texts.
+    Prompts go through the tokenizer's chat template. Without `batch_size` a batch is as large as its cache may be.
+    `before_batch` is called before each batch: a sign of progress. `penalties` keep answers from unwanted texts.
     The model's training mode is restored afterwards.
     """
     asked = [render_prompt(tokenizer, prompt) for prompt in prompts]
@@ -35,7 +38,7 @@ def answer(
         asked,
         stop_ids=stop_ids(model, tokenizer),
         max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
+        batch_size=batch_size or rows_at_once(model, max(map(len, asked), default=0) + max_new_tokens),
         before_batch=before_batch,
         penalties=penalties,
     )
@@ -61,8 +64,10 @@ def answer_ids(
     penalties: Sequence[TokenPenalty] = (),
 ) -> list[list[int]]:
     """Greedy continuations of token ids, without the end token, in the order asked."""
-    was_training = model.training
+    was_training, threads = model.training, torch.get_num_threads()
     model.eval()
+    if model.device.type == "cpu" and model.num_parameters() < TINY:
+        torch.set_num_threads(1)
     try:
         answered: list[list[int]] = [[] for _ in asked]
         for batch in _by_length(asked, batch_size):
@@ -73,6 +78,7 @@ def answer_ids(
         return answered
     finally:
         model.train(was_training)
+        torch.set_num_threads(threads)
 
 
 def _by_length(asked: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:

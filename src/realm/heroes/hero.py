@@ -55,7 +55,7 @@ class LoadedHero:
         prompts: Sequence[Prompt],
         *,
         max_new_tokens: int,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         before_batch: Callable[[], object] = lambda: None,
     ) -> list[str]:
         """Plain greedy answers in the order asked; the questions are put and the answers read by its data profile."""

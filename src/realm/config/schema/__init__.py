@@ -29,8 +29,9 @@ from realm.config.schema.presets import (
 from realm.config.schema.training import Hyperparameters
 
 __all__ = [
-    "AdapterSettings",
     "COLOUR",
+    "SKILL_PORTS",
+    "AdapterSettings",
     "CampaignSettings",
     "CurriculumSettings",
     "DatasetSettings",
@@ -50,7 +51,6 @@ __all__ = [
     "QuestSettings",
     "RealmSettings",
     "RetentionSettings",
-    "SKILL_PORTS",
     "ServiceSettings",
     "Settings",
     "SparringSettings",
