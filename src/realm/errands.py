@@ -73,8 +73,8 @@ def spar(
     rule, longest = spec.profile.sparring, settings.curriculum.exam_max_new_tokens
     bout = pairs.hold_as(
         rule.model_copy(update={"kind": kind or rule.kind}), engine, skill, aimed, count, seed,
-        lambda prompts: hero.family.answer(hero.model, hero.tokenizer, prompts, max_new_tokens=longest),
-        lambda prompts, **how: hero.family.sample(hero.model, hero.tokenizer, prompts, max_new_tokens=longest, **how),
+        lambda prompts: hero.answer(prompts, max_new_tokens=longest),
+        lambda prompts, **how: hero.sample(prompts, max_new_tokens=longest, **how),
         method=spec.hyperparameters.method,
     )  # fmt: skip
     if not bout.examples:

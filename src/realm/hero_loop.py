@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -40,7 +39,7 @@ from realm.events import (
     RunStarted,
     TeacherFixed,
 )
-from realm.guild import cap_watch, curriculum, examiner, pairs, sparring, strategies
+from realm.guild import cap_watch, curriculum, examiner, held_out, pairs, sparring, strategies
 from realm.guild.awards import AwardLedger
 from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
 from realm.guild.ledger import GuildLedger
@@ -55,8 +54,9 @@ from realm.guild.strain import Advice, StrainMeter
 from realm.heroes import hero as heroes
 from realm.heroes.weights import HATCHLING
 from realm.quests.checks import validate
+from realm.quests.elsewhere import Elsewhere
 from realm.quests.inbox import Inbox, deliver
-from realm.quests.past import real_rows
+from realm.quests.past import TrainedRows, real_rows
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
 from realm.records import UNNAMED, CheckpointRecord, Progress, Row, RunResult, StepMetrics
@@ -110,6 +110,7 @@ class HeroLoop:
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
+        self.held_out: held_out.HeldOut | None = None
 
     # -- a life ------------------------------------------------------------------------------------------------
     def live(self, stopping: threading.Event) -> None:
@@ -187,7 +188,7 @@ class HeroLoop:
         start = start_folder(self.workspace, self.key, self.starting_checkpoint)
         seed, models = self.settings.campaign.seed, self.workspace.models
         hero = heroes.load(self.profile, models=models, checkpoint=folder or start, seed=seed, name=self.key.hero)
-        self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
+        self.template_hash = hero.form_hash
         self.engine = Engine.open(
             hero, self.hyperparameters, progress=progress, checkpoint=folder, teachers=self.teachers
         )
@@ -198,8 +199,10 @@ class HeroLoop:
         tokenizer = copy.deepcopy(hero.tokenizer)  # the inbox has a thread of its own; a tokenizer serves one at a time
         validated = partial(
             validate,
-            level="standard",
+            level=self.settings.quests.validation,
+            elsewhere=self.known_elsewhere,
             render=partial(hero.family.render, tokenizer),
+            prepare=hero.data_profile.prepare,
             decode=tokenizer.decode,
             settings=self.settings.quests,
             max_length=self.hyperparameters.max_length,
@@ -216,8 +219,14 @@ class HeroLoop:
             self.workspace, self.db, self.events, self.settings.quests,
             check=check, template=self.profile.prompt_template, owner=self.key,
         )  # fmt: skip
+        self.trained_rows = TrainedRows(self.queue)
         self.inbox = Inbox(self.workspace, self.queue, self.settings.quests)
         self.queue.recover()
+
+    def known_elsewhere(self) -> Elsewhere:
+        """Who knows rows that a quest should not hold: the examinations, and what was trained before."""
+        self.held_out = self.held_out or held_out.of_skills(self.settings.campaign.skills, self.settings.curriculum)
+        return Elsewhere(self.held_out.where, self.trained_rows.lookup().where)
 
     def day(self) -> None:
         """One quest from claim to examination, or one rest."""

@@ -71,7 +71,8 @@ class Engine:
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
         self._parts = Parts(
-            hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade,
+            hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render,
+            grade and _reading(hero, grade),
             render_prompt=partial(hero.family.render_prompt, hero.tokenizer),
             teachers=teachers, progress=lambda: self.progress, average=self.average,
         )  # fmt: skip
@@ -115,7 +116,8 @@ class Engine:
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
         order = f"{self.settings.seed}/{quest.partition('.')[0]}"
-        course = self.method(method or self.settings.method).course(rows, seed=order)
+        prepared = map(self.hero.data_profile.prepare, rows)
+        course = self.method(method or self.settings.method).course(prepared, seed=order)
         self.reading = course.reading
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
@@ -157,15 +159,9 @@ class Engine:
         before_batch: Callable[[], object] = lambda: None,
     ) -> list[str]:
         """Greedy answers of the model as it stands, in the order asked; `before_batch` is called before each batch."""
-        hero = self.hero
         with self.average.applied():
-            return hero.family.answer(
-                hero.model,
-                hero.tokenizer,
-                prompts,
-                max_new_tokens=max_new_tokens,
-                batch_size=batch_size,
-                before_batch=before_batch,
+            return self.hero.answer(
+                prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, before_batch=before_batch
             )
 
     def sample(
@@ -179,17 +175,9 @@ class Engine:
         seed: str,
     ) -> list[list[str]]:
         """`count` sampled answers to each prompt by the model as it stands; the same for the same weights and seed."""
-        hero = self.hero
         with self.average.applied():
-            return hero.family.sample(
-                hero.model,
-                hero.tokenizer,
-                prompts,
-                count=count,
-                temperature=temperature,
-                top_p=top_p,
-                max_new_tokens=max_new_tokens,
-                seed=seed,
+            return self.hero.sample(
+                prompts, count=count, temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens, seed=seed
             )
 
     def write(self, folder: Path) -> None:
@@ -247,6 +235,16 @@ class Engine:
 
     def _render(self, rows: Sequence[Row]) -> Any:
         return self.hero.family.render_all(self.hero.tokenizer, rows)
+
+
+def _reading(hero: LoadedHero, grade: Grade) -> Grade:
+    """The same rewards, given for the plain answers."""
+    read = hero.data_profile.read
+
+    def graded(rows: Sequence[Row], answers: Sequence[str]) -> Sequence[float]:
+        return grade(rows, [read(answer, row["prompt"]) for row, answer in zip(rows, answers, strict=True)])
+
+    return graded
 
 
 def _scheduler(optimizer: Any, schedule: Schedule, step: int) -> Any:

@@ -76,7 +76,7 @@ def _merge(settings: RealmSettings, name: str, preset: PresetSettings) -> RunSpe
     return RunSpec(
         preset=name,
         hero=hero,
-        profile=profile,
+        profile=profile.model_copy(update={"data_profile": preset.data_profile or profile.data_profile}),
         campaign=preset.campaign or name,
         seed=settings.campaign.seed,
         hyperparameters=asked,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from realm.errors import HeroError
 from realm.heroes import weights
 from realm.heroes.chat import Message, Rendered, render, render_all, render_prompt
+from realm.heroes.penalties import TokenPenalty
 from realm.heroes.weights import Weights
 from realm.registry import Registry
 
@@ -61,8 +62,12 @@ class Family(ABC):
         max_new_tokens: int,
         batch_size: int | None = None,
         before_batch: Callable[[], object] = lambda: None,
+        penalties: Sequence[TokenPenalty] = (),
     ) -> list[str]:
-        """Greedy answers in the order asked; `before_batch` is called before each batch of them."""
+        """Greedy answers in the order asked; `before_batch` is called before each batch of them.
+
+        `penalties` are given only where a hero's profile has some.
+        """
         from realm.heroes.generation import answer  # noqa: PLC0415 - torch stays behind the door
 
         return answer(
@@ -72,6 +77,7 @@ class Family(ABC):
             max_new_tokens=max_new_tokens,
             batch_size=batch_size,
             before_batch=before_batch,
+            penalties=penalties,
         )
 
     def sample(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from realm.heroes.chat import Message, render_prompt
 from realm.heroes.kv_cache import growing_cache, rows_at_once
+from realm.heroes.penalties import TokenPenalty, processors
 
 TINY = 5_000_000
 """Parameters below which a token is so little work that threads wait for each other longer than they compute."""
@@ -29,11 +30,12 @@ def answer(
     max_new_tokens: int,
     batch_size: int | None = None,
     before_batch: Callable[[], object] = lambda: None,
+    penalties: Sequence[TokenPenalty] = (),
 ) -> list[str]:
     """One greedy answer per prompt, in the order asked: no sampling, no repetition penalty, stop at end of sequence.
 
     Prompts go through the tokenizer's chat template. Without `batch_size` a batch is as large as its cache may be.
-    `before_batch` is called before each batch: a sign of progress.
+    `before_batch` is called before each batch: a sign of progress. `penalties` keep answers from unwanted texts.
     The model's training mode is restored afterwards.
     """
     asked = [render_prompt(tokenizer, prompt) for prompt in prompts]
@@ -44,6 +46,7 @@ def answer(
         max_new_tokens=max_new_tokens,
         batch_size=batch_size or rows_at_once(model, max(map(len, asked), default=0) + max_new_tokens),
         before_batch=before_batch,
+        penalties=penalties,
     )
     return [tokenizer.decode(ids, skip_special_tokens=True) for ids in answered]
 
@@ -167,6 +170,7 @@ def answer_ids(
     max_new_tokens: int,
     batch_size: int,
     before_batch: Callable[[], object] = lambda: None,
+    penalties: Sequence[TokenPenalty] = (),
 ) -> list[list[int]]:
     """Greedy continuations of token ids, without the end token, in the order asked."""
     was_training, threads = model.training, torch.get_num_threads()
@@ -177,7 +181,7 @@ def answer_ids(
         answered: list[list[int]] = [[] for _ in asked]
         for batch in _by_length(asked, batch_size):
             before_batch()
-            decoded = _decode(model, [asked[i] for i in batch], stop_ids, max_new_tokens)
+            decoded = _decode(model, [asked[i] for i in batch], stop_ids, max_new_tokens, penalties=penalties)
             for index, ids in zip(batch, decoded, strict=True):
                 answered[index] = ids
         return answered
@@ -200,6 +204,7 @@ def _decode(
     choose: Choose = _greedy,
     *,
     keep_end: bool = False,
+    penalties: Sequence[TokenPenalty] = (),
 ) -> list[list[int]]:
     """A plain loop with a key-value cache; rows that have ended leave the batch once half of it has ended.
 
@@ -211,6 +216,7 @@ def _decode(
     alive = set(rows)
     position_ids = (mask.cumsum(-1) - 1).clamp(min=0)  # (B, T)
     cache = growing_cache(model)
+    held_back = _HeldBack(penalties, input_ids) if penalties else None
     for place in range(max_new_tokens):
         out = model(
             input_ids=input_ids,
@@ -220,7 +226,8 @@ def _decode(
             use_cache=True,
             logits_to_keep=1,
         )
-        chosen = choose(out.logits[:, -1], rows, place)  # (B,)
+        logits = out.logits[:, -1]  # (B, V)
+        chosen = choose(held_back.penalised(logits) if held_back else logits, rows, place)  # (B,)
         _take(rows, chosen.tolist(), answered, alive, stops, keep_end=keep_end)
         if not alive:
             break
@@ -230,9 +237,32 @@ def _decode(
             cache.batch_select_indices(keep)
             chosen, mask, position_ids = chosen[keep], mask[keep], position_ids[keep]
             rows = [row for row in rows if row in alive]
+            if held_back:
+                held_back.keep(keep)
         input_ids = chosen[:, None]
+        if held_back:
+            held_back.add(input_ids)
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
     return answered
+
+
+class _HeldBack:
+    """The penalties of one batch, and the tokens so far that they look at."""
+
+    def __init__(self, penalties: Sequence[TokenPenalty], asked: Tensor) -> None:
+        self._processors = processors(penalties, prompt_tokens=asked.shape[1])
+        self._tokens = asked  # (B, T)
+
+    def penalised(self, logits: Tensor) -> Tensor:
+        for processor in self._processors:
+            logits = processor(self._tokens, logits)
+        return logits
+
+    def keep(self, rows: Tensor) -> None:
+        self._tokens = self._tokens[rows]
+
+    def add(self, chosen: Tensor) -> None:
+        self._tokens = torch.cat([self._tokens, chosen], dim=1)
 
 
 def _take(

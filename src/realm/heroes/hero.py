@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from realm.heroes import weights
+from realm.heroes import penalties, weights
+from realm.heroes.data_profiles import PLAIN, DataProfile, data_profiles
+from realm.heroes.data_profiles.rows import Prompt
 from realm.heroes.families import Family, TransformersFamily, checkpoint_weights, families
+from realm.heroes.penalties import Penalty, TokenPenalty
 
 
 class Profile(Protocol):
@@ -25,6 +30,14 @@ class Profile(Protocol):
     def chat_template(self) -> str | None:
         """A Jinja template in place of the tokenizer's own; empty or None keeps that."""
 
+    @property
+    def data_profile(self) -> str:
+        """Name of a registered data profile."""
+
+    @property
+    def penalties(self) -> Sequence[Penalty]:
+        """Texts that its answers are kept from."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedHero:
@@ -34,6 +47,50 @@ class LoadedHero:
     tokenizer: Any
     family: Family
     name: str
+    data_profile: DataProfile = PLAIN
+    penalties: tuple[TokenPenalty, ...] = ()
+
+    def answer(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        batch_size: int | None = None,
+        before_batch: Callable[[], object] = lambda: None,
+    ) -> list[str]:
+        """Plain greedy answers in the order asked; the questions are put and the answers read by its data profile."""
+        asked = [self.data_profile.ask(prompt) for prompt in prompts]
+        held_back = {"penalties": self.penalties} if self.penalties else {}
+        said = self.family.answer(
+            self.model,
+            self.tokenizer,
+            asked,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            before_batch=before_batch,
+            **held_back,
+        )
+        return [self.data_profile.read(answer, prompt) for answer, prompt in zip(said, asked, strict=True)]
+
+    def sample(self, prompts: Sequence[Prompt], *, count: int, **how: Any) -> list[list[str]]:
+        """`count` plain sampled answers to each prompt, without penalties: they would not be the hero's own draws.
+
+        `how` is what the family's `sample` takes.
+        """
+        asked = [self.data_profile.ask(prompt) for prompt in prompts]
+        drawn = self.family.sample(self.model, self.tokenizer, asked, count=count, **how)
+        return [
+            [self.data_profile.read(answer, prompt) for answer in answers]
+            for answers, prompt in zip(drawn, asked, strict=True)
+        ]
+
+    @property
+    def form_hash(self) -> str:
+        """A short name for the form in which it is asked: chat template, data profile, penalties."""
+        form = [str(self.tokenizer.chat_template)]
+        form += [self.data_profile.id] if self.data_profile is not PLAIN else []
+        form += [repr(self.penalties)] if self.penalties else []
+        return sha256("\0".join(form).encode()).hexdigest()[:16]
 
 
 def load(
@@ -61,4 +118,8 @@ def load(
     tokenizer = family.load_tokenizer(found)
     if checkpoint is None and not isinstance(profile, str) and profile.chat_template:  # a checkpoint keeps its own
         tokenizer.chat_template = profile.chat_template
-    return LoadedHero(family.load_model(found, tokenizer, seed=str(seed)), tokenizer, family, name or base_model)
+    model = family.load_model(found, tokenizer, seed=str(seed))
+    if isinstance(profile, str):
+        return LoadedHero(model, tokenizer, family, name or base_model)
+    held_back = penalties.compiled(profile.penalties, tokenizer)
+    return LoadedHero(model, tokenizer, family, name or base_model, data_profiles.get(profile.data_profile), held_back)

@@ -10,13 +10,14 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from realm.config.schema import QuestSettings
 from realm.errors import HeroError, QuestError
+from realm.quests.elsewhere import Elsewhere
 from realm.quests.formats import FIRST_ROWS, SHAPES, TRAINABLE, ReadLine, Shape, read, shape_of
 from realm.quests.kinds import HEAD_BYTES, not_jsonl
 from realm.quests.lines import open_file
@@ -24,7 +25,10 @@ from realm.quests.preference_rows import answers
 from realm.quests.report import Report, Segments, TokenCounts
 from realm.records import Row
 
-Level = Literal["quick", "standard"]
+if TYPE_CHECKING:
+    from realm.quests.deep import DeepCheck
+
+Level = Literal["quick", "standard", "deep"]
 PROBLEMS_SHOWN = 20
 EXAMPLES_SHOWN = 3
 DIGESTS = 500_000
@@ -58,16 +62,20 @@ def validate(
     name: str | None = None,
     refused: Callable[[Row], bool] | None = None,
     method: str = "",
+    prepare: Callable[[Row], Row] = lambda row: row,
+    elsewhere: Callable[[], Elsewhere] | None = None,
 ) -> Report:
     """Read a file to its end and say what it is worth. Never raises for what the file holds.
 
     `render` and `decode` are the hero's tokenizer (none: no tokens are counted), `max_length` its longest row in
     tokens, `template` its prompt_template, `name` the file's name as its owner knows it.
     `refused` tells rows that are never trained on: they are counted. `method` is the training method of the
-    campaign, taken where the file's shape allows it.
+    campaign, taken where the file's shape allows it. `prepare` puts a row into the form in which the hero is trained
+    on it, and `elsewhere` is asked once, by deep validation, for who knows rows that the file should not hold.
     """
     settings = settings or QuestSettings()
-    survey = _Survey(level, _Tokens(render, decode, max_length, settings.sample_rows), refused, method)
+    tokens = _Tokens(render, decode, max_length, settings.sample_rows, prepare)
+    survey = _Survey(level, tokens, refused, method, template, _deep(level, elsewhere))
     began = time.monotonic()
     name = shown_name(name or path.name)
     try:
@@ -75,7 +83,7 @@ def validate(
         if not reason:
             for line in read(path, max_line_bytes=settings.max_line_bytes, template=template):
                 survey.add(line)
-            reason, fix = survey.verdict(settings.bad_row_fraction)
+            reason, fix = survey.verdict(settings)
     except QuestError as error:
         reason, fix, size = error.message, error.hint, 0
     return survey.report(name, size, reason, fix, time.monotonic() - began)
@@ -94,11 +102,38 @@ def _whole_file(path: Path) -> tuple[str, str, int]:
     return (f"The file {kind.what}.", kind.fix, size) if kind else ("", "", size)
 
 
+def _deep(level: Level, elsewhere: Callable[[], Elsewhere] | None) -> DeepCheck | None:
+    if level != "deep":
+        return None
+    from realm.quests.deep import DeepCheck  # noqa: PLC0415 - what it stands on is not needed elsewhere
+
+    return DeepCheck(elsewhere() if elsewhere else Elsewhere())
+
+
+def content_digest(row: Row) -> bytes:
+    """16 bytes that name what of a row is trained; rows that differ in `meta` alone have the same."""
+    return blake2b(_content(row).encode(), digest_size=16).digest()
+
+
+def _content(row: Row) -> str:
+    return json.dumps({key: value for key, value in row.items() if key != "meta"}, ensure_ascii=False)
+
+
 class _Survey:
     """Counts over the lines of one file."""
 
-    def __init__(self, level: Level, tokens: _Tokens, refused: Callable[[Row], bool] | None, method: str = "") -> None:
+    def __init__(
+        self,
+        level: Level,
+        tokens: _Tokens,
+        refused: Callable[[Row], bool] | None,
+        method: str,
+        template: str | None,
+        deep: DeepCheck | None,
+    ) -> None:
         self._level = level
+        self._template = template
+        self._deep = deep
         self._method = method
         self._refuses = refused
         self._refused = 0
@@ -124,10 +159,16 @@ class _Survey:
         if line.row is None:
             self._add_problem(line)
         else:
-            self._add_row(line.row, line.fields or {})
+            self._add_row(line.number, line.row, line.fields or {})
 
-    def verdict(self, bad_row_fraction: float) -> tuple[str, str]:
+    def verdict(self, settings: QuestSettings) -> tuple[str, str]:
         """Why the file cannot be trained and what to do, or two empty strings."""
+        if self._deep:
+            self._deep.finish()
+        reason, fix = self._plain_verdict(settings.bad_row_fraction)
+        return (reason, fix) if reason or not self._deep else self._deep.verdict(settings, self._examples)
+
+    def _plain_verdict(self, bad_row_fraction: float) -> tuple[str, str]:
         bad, shape = self._causes.total(), self.shape
         if shape is not None and not shape.trainable:
             return _not_trained(shape)
@@ -166,6 +207,9 @@ class _Survey:
             duplicates_complete=not self._unremembered,
             mojibake=self._mojibake,
             ignored_fields=tuple(self._ignored),
+            findings=self._deep.shown if self._deep else (),
+            finding_counts=self._deep.counts if self._deep else {},
+            finding_lines=self._deep.lines if self._deep else {},
             tokens=self._tokens.counts(self._examples),
             shown=tuple(self._shown),
             notes=tuple(self._notes()),
@@ -178,31 +222,38 @@ class _Survey:
         if len(self._problems) < PROBLEMS_SHOWN:
             self._problems.append(line.problem)
 
-    def _add_row(self, row: Row, fields: Any) -> None:
+    def _add_row(self, line: int, row: Row, fields: Any) -> None:
         self._examples += 1
         if "label" in row:
             self._labels[row["label"]] += 1
         self._refused += bool(self._refuses and self._refuses(row))
         if len(self._ignored) < 20 and self.shape is not None and (ignored := self.shape.ignored(fields)):
             self._ignored |= dict.fromkeys(map(shown_name, sorted(ignored)))
-        if self._level == "quick" or (self.shape is not None and not self.shape.trainable):
+        if self._level == "quick":
             return
-        self._remember(row)
+        known = self._remember(row)
+        if self._deep:
+            self._deep.add(line, row, duplicate=known)
+        if self.shape is not None and not self.shape.trainable:
+            return
         row = _as_example(row)
         self._tokens.add(row, self._examples)
         if len(self._shown) < EXAMPLES_SHOWN:
             self._shown.append(self._tokens.segments(row))
 
-    def _remember(self, row: Row) -> None:
-        trained = json.dumps({key: value for key, value in row.items() if key != "meta"}, ensure_ascii=False)
+    def _remember(self, row: Row) -> bool:
+        """Whether the very same row was seen before."""
+        trained = _content(row)
         self._mojibake += bool(not trained.isascii() and _MOJIBAKE.search(trained))
         digest = blake2b(trained.encode(), digest_size=16).digest()
         if digest in self._digests:
             self._duplicates += 1
-        elif len(self._digests) < DIGESTS:
+            return True
+        if len(self._digests) < DIGESTS:
             self._digests.add(digest)
         else:
             self._unremembered += 1
+        return False
 
     def _notes(self) -> list[str]:
         notes = []
@@ -214,7 +265,14 @@ class _Survey:
             notes.append(f"{self._labels[True]:,} answers are wanted, {self._labels[False]:,} are not.")
         if self._refused:
             notes.append(f"{self._refused:,} rows hold a canary's question; they are left out of training.")
-        return notes + self._tokens.notes()
+        return [*notes, *self._tokens.notes(), *self._deep_notes()]
+
+    def _deep_notes(self) -> Iterator[str]:
+        if self._deep:
+            tokens = self._tokens.counts(self._examples)
+            is_text = self.shape is not None and self.shape.name == "text"
+            share = tokens.trained_share if tokens else None
+            yield from self._deep.notes(self._template, share, is_text=is_text)
 
 
 def _as_example(row: Row) -> Row:
@@ -250,8 +308,16 @@ def _nothing_usable(bad: int, problems: Sequence[Any]) -> tuple[str, str]:
 class _Tokens:
     """Token counts over a random sample of rows, drawn while streaming (reservoir sampling, Vitter 1985)."""
 
-    def __init__(self, render: Render | None, decode: Decode | None, max_length: int | None, size: int) -> None:
+    def __init__(
+        self,
+        render: Render | None,
+        decode: Decode | None,
+        max_length: int | None,
+        size: int,
+        prepare: Callable[[Row], Row],
+    ) -> None:
         self._render = render
+        self._prepare = prepare
         self._decode = decode
         self._max_length = max_length
         self._size = size
@@ -308,7 +374,7 @@ class _Tokens:
         """The row as the hero sees it, or, without a tokenizer, as it is written."""
         rendered = self._rendered(row) if self._render is not None and self._decode is not None else None
         if rendered is None or self._decode is None:
-            return _clipped(_written(row))
+            return _clipped(_written(self._prepare(row)))
         pieces: list[tuple[str, bool]] = []
         for name, each in rendered:
             pieces += [(f"{name}, {len(each.token_ids):,} tokens:\n", False)] if name else []
@@ -319,7 +385,7 @@ class _Tokens:
         """Each answer of the row with its question."""
         assert self._render is not None
         try:
-            rendered = [(name, self._render(answer)) for name, answer in answers(row)]
+            rendered = [(name, self._render(answer)) for name, answer in answers(self._prepare(row))]
         except HeroError as error:
             self._unrenderable += 1
             self._why = self._why or error.message

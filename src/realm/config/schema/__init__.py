@@ -16,7 +16,7 @@ from realm.config.schema.guild import (
     PassiveSettings,
     StrainSettings,
 )
-from realm.config.schema.heroes import HeroProfile, IdleGeneration, SparringSettings
+from realm.config.schema.heroes import HeroProfile, IdleGeneration, PenaltySettings, SparringSettings
 from realm.config.schema.places import PageSettings, QuestSettings, RetentionSettings, ServiceSettings
 from realm.config.schema.presets import (
     AdapterSettings,
@@ -46,6 +46,7 @@ __all__ = [
     "OutputSettings",
     "PageSettings",
     "PassiveSettings",
+    "PenaltySettings",
     "PresetSettings",
     "QuestSettings",
     "RealmSettings",

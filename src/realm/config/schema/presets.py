@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from string import Formatter
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from realm.config.schema.base import Settings, Table, Words
+from realm.config.schema.base import Settings, Table, Words, part
 
 
 class AdapterSettings(Settings):
@@ -100,6 +100,8 @@ class PresetSettings(BaseModel):
     """Set of hyperparameters; what it does not name comes from `default`."""
     adapter: str = ""
     """Adapter; without a name the hero's own, and `none` trains all weights."""
+    data_profile: Annotated[str, part("data profile", "realm.profiles", "", "none", "emoji_think", "regime3")] = ""
+    """Data profile; without a name the hero's own."""
     campaign: str = ""
     """Campaign that the training belongs to; by default the preset's own name."""
 
