@@ -50,7 +50,7 @@ class Engine:
         """What became of the rows of the newest quest: counts of truncated and untrained rows."""
         self._level_tokens: Counter[LevelCell] = Counter()
         hero.model.to(_device())
-        self._optimizer = build(hero.model, settings, hidden_matrices=hero.family.hidden_matrices(hero.model))
+        self._optimizer = build(hero.model, settings, hidden_matrices=hero.hidden_matrices)
         self.average = _average(hero.model, settings.ema_decay)
         """The weights that answer, are measured and are written."""
         if checkpoint is not None:
@@ -103,7 +103,9 @@ class Engine:
         began, before = time.perf_counter(), self.progress
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
-        course = self.method(method or self.settings.method).course(rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}")
+        course = self.method(method or self.settings.method).course(
+            rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}"
+        )
         self.reading = course.reading
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
@@ -157,13 +159,12 @@ class Engine:
             )
 
     def write(self, folder: Path) -> None:
-        """Weights, tokenizer, optimizer, schedule and random state in Hugging Face layout; no manifest."""
+        """Weights (of an adapter: it alone), tokenizer, optimizer, schedule and random state; no manifest."""
         from realm.arena.files import write  # noqa: PLC0415 - torch stays behind the door
 
         write(
             folder,
-            model=self.hero.model,
-            tokenizer=self.hero.tokenizer,
+            hero=self.hero,
             optimizer=self._optimizer,
             scheduler=self._scheduler,
             average=self.average,
