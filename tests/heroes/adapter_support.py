@@ -17,10 +17,10 @@ SHAPE = hatchling.Shape(hidden_size=32, layers=2, heads=2, key_value_heads=2, he
 PROMPTS = [f"{i} + {i * 3 % 7} =" for i in range(20)]
 
 
-def write_base(folder: Path, seed: str = "base") -> Path:
+def write_base(folder: Path, seed: str = "base", shape: hatchling.Shape = SHAPE) -> Path:
     """A model in the layout of the field."""
     tokenizer = hatchling_tokenizer.load()
-    hatchling.build(tokenizer, seed=seed, shape=SHAPE).save_pretrained(folder)
+    hatchling.build(tokenizer, seed=seed, shape=shape).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
