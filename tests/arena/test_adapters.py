@@ -123,3 +123,18 @@ def test_weights_of_another_adapter_are_refused(base: Path, tmp_path: Path) -> N
     (tmp_path / "wider" / "adapter_model.safetensors").replace(tmp_path / "made" / "adapter_model.safetensors")
     with pytest.raises(CheckpointError, match="does not fit this model"):
         opened(base, checkpoint=tmp_path / "made")
+
+
+@pytest.mark.slow
+def test_smol_takes_a_step_through_an_adapter(tmp_path: Path) -> None:
+    from realm.config.layers import load
+
+    catalogue = load(env={})
+    hero = load_to_train(catalogue.heroes["smol"], catalogue.adapters["standard"], models=tmp_path)
+    engine = Engine.open(hero, settings(max_steps=1, eval_fraction=0.0, max_length=32), progress=Progress())
+    before = parts(engine, trained=True)
+    result = engine.train(small_rows(8), run="r", quest="a", hooks=Notes(folder=tmp_path))
+    assert result.steps == 1 and not same(parts(engine, trained=True), before)
+    size = sum(file.stat().st_size for file in (tmp_path / "1").iterdir() if file.suffix == ".safetensors")
+    assert size == pytest.approx(4 * sum(p.numel() for p in before.values()), rel=0.1)
+    assert hero.base is not None and hero.base.as_json() == {"base_model": "smol", "sha256": hero.base.sha256}

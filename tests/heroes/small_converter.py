@@ -1,4 +1,4 @@
-"""A converter for tests: called like llama.cpp's, writes a Qwen3 model as GGUF without a tokenizer, one that reads back.
+"""A converter for tests: called like llama.cpp's, writes a Qwen3 model as GGUF that reads back, without a tokenizer.
 
 python small_converter.py FOLDER --outfile FILE --outtype f32|f16. `f16` is written as noise: a conversion gone wrong.
 """

