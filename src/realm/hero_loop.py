@@ -20,8 +20,9 @@ from typing import Any
 from realm.arena.control import Request
 from realm.arena.engine import Engine
 from realm.arena.teachers import Teachers
+from realm.config.adapters import require_trainable
 from realm.config.beginning import practice_name
-from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
+from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit
 from realm.config.schema import RealmSettings
 from realm.config.teacher import TeacherName
 from realm.db import Database
@@ -51,7 +52,7 @@ from realm.guild.progression import Examination, pooled
 from realm.guild.roster import Roster
 from realm.guild.sparring_ledger import SparringLedger
 from realm.guild.strain import Advice, StrainMeter
-from realm.heroes import hero as heroes
+from realm.heroes.to_train import load_to_train
 from realm.heroes.weights import HATCHLING
 from realm.quests.checks import validate
 from realm.quests.elsewhere import Elsewhere
@@ -82,10 +83,10 @@ class HeroLoop:
     def __init__(
         self, workspace: Workspace, settings: RealmSettings, db: Database, events: Events, spec: RunSpec | None = None
     ) -> None:
-        """Raises HeroError when the hero is to learn through an adapter, which this version cannot train."""
+        """Raises UsageError when the hero is to learn through an adapter that this machine cannot train."""
         self.workspace, self.settings, self.db, self.events = workspace, settings, db, events
         self.spec = spec or campaign_spec(settings, versions=installed_versions(), commit=program_commit())
-        require_all_weights(self.spec)
+        require_trainable(self.spec)
         self.key, self.profile, self.hyperparameters = self.spec.key, self.spec.profile, self.spec.hyperparameters
         self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, self.spec.retention)
         self.roster = Roster(settings.campaign.skills, events, self.key)
@@ -187,7 +188,10 @@ class HeroLoop:
         folder = self.keeper.folder(self.newest) if self.newest else None
         start = start_folder(self.workspace, self.key, self.starting_checkpoint)
         seed, models = self.settings.campaign.seed, self.workspace.models
-        hero = heroes.load(self.profile, models=models, checkpoint=folder or start, seed=seed, name=self.key.hero)
+        hero = load_to_train(
+            self.profile, self.spec.adapter, models=models, checkpoint=folder, start=start, seed=seed,
+            name=self.key.hero,
+        )  # fmt: skip
         self.template_hash = hero.form_hash
         self.engine = Engine.open(
             hero, self.hyperparameters, progress=progress, checkpoint=folder, teachers=self.teachers
@@ -398,6 +402,7 @@ class HeroLoop:
             configuration=self.spec.model_dump(mode="json"),
             metrics={**metrics, "strain": {skill: meter.state() for skill, meter in self.strains.items()}},
             levels=self.guild.levels(self.key),
+            base=self.engine.hero.base.as_json() if self.engine.hero.base else {},
         )
         self.newest = self.keeper.save(self.key, self.engine.write, facts)
         if not self.stopping.is_set():  # who is told to stop is examined when it wakes

@@ -129,8 +129,8 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_doctor_names_keys_that_are_not_used(capsys: pytest.CaptureFixture[str], here: Workspace) -> None:
-    here.settings.write_text("[adapters.mine]\nlora_dropout = 0.1\n")
+    here.settings.write_text('[output]\nlogs_dir = "elsewhere"\n')
     realm("doctor")
     said = capsys.readouterr().out
     assert "warn  settings: " in said
-    assert "'lora_dropout' is accepted and not used: this version trains all weights" in said
+    assert "'logs_dir' is accepted and not used: logs stay in the workspace" in said

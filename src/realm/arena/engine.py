@@ -53,7 +53,7 @@ class Engine:
         """What became of the rows of the newest quest: counts of truncated and untrained rows."""
         self._level_tokens: Counter[LevelCell] = Counter()
         hero.model.to(_device())
-        self._optimizer = build(hero.model, settings, hidden_matrices=hero.family.hidden_matrices(hero.model))
+        self._optimizer = build(hero.model, settings, hidden_matrices=hero.hidden_matrices)
         self.average = _average(hero.model, settings.ema_decay)
         """The weights that answer, are measured and are written."""
         self._quest_state: Mapping[str, Any] | None = None
@@ -181,13 +181,12 @@ class Engine:
             )
 
     def write(self, folder: Path) -> None:
-        """Weights, tokenizer, optimizer, schedule and random state in Hugging Face layout; no manifest."""
+        """Weights (of an adapter: it alone), tokenizer, optimizer, schedule and random state; no manifest."""
         from realm.arena.files import write  # noqa: PLC0415 - torch stays behind the door
 
         write(
             folder,
-            model=self.hero.model,
-            tokenizer=self.hero.tokenizer,
+            hero=self.hero,
             optimizer=self._optimizer,
             scheduler=self._scheduler,
             average=self.average,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 from transformers.trainer_callback import TrainerState
@@ -15,6 +16,8 @@ from transformers.utils import logging
 from realm.arena.optim.averaging import WeightAverage
 from realm.arena.random_state import random_state, restore_random_state
 from realm.errors import CheckpointError
+from realm.heroes import adapters
+from realm.heroes.hero import LoadedHero
 
 OPTIMIZER, SCHEDULER, RANDOM = "optimizer.pt", "scheduler.pt", "rng_state.pth"
 OWN_WEIGHTS = "own_weights.safetensors"
@@ -27,8 +30,7 @@ TRAINER_STATE = "trainer_state.json"
 def write(
     folder: Path,
     *,
-    model: Any,
-    tokenizer: Any,
+    hero: LoadedHero,
     optimizer: Any,
     scheduler: Any,
     average: WeightAverage,
@@ -43,12 +45,19 @@ def write(
         save_file(average.state_dict(), folder / OWN_WEIGHTS)
     logging.disable_progress_bar()  # a bar for each save would fill a service's log
     with average.applied():
-        model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+        _write_weights(folder, hero)
+    hero.tokenizer.save_pretrained(folder)
     torch.save(optimizer.state_dict(), folder / OPTIMIZER)
     torch.save(scheduler.state_dict(), folder / SCHEDULER)
     torch.save(random_state(), folder / RANDOM)
     TrainerState(global_step=step, max_steps=step).save_to_json(str(folder / TRAINER_STATE))
+
+
+def _write_weights(folder: Path, hero: LoadedHero) -> None:
+    if hero.base is None:
+        hero.model.save_pretrained(folder)
+    else:
+        adapters.write(hero.model, folder, hero.base)
 
 
 def restore(folder: Path, *, model: Any, optimizer: Optimizer, average: WeightAverage) -> None:
@@ -80,6 +89,9 @@ def quest_state(folder: Path) -> dict[str, torch.Tensor] | None:
 
 
 def _load_weights(folder: Path, model: Any) -> None:
+    if isinstance(model, PeftModel):
+        adapters.load_weights(folder, model)
+        return
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
         raise CheckpointError(f"{folder} holds no .safetensors weights.", hint="Use an older checkpoint.")

@@ -14,12 +14,12 @@ import typer
 
 from realm.cli.context import open_realm, train_packages
 from realm.cli.train_dry_run import dry_run, list_hardware, list_heroes, list_presets, preset_run
+from realm.config.adapters import require_trainable
 from realm.config.output import dataset_file, good_enough, model_folder, run_metadata
 from realm.config.run_spec import RunSpec
 from realm.config.schema import DatasetSettings
 from realm.errors import UsageError
-
-RESUME_FILES = ("realm.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+from realm.vault.files import RESUME_FILES
 
 
 def train(
@@ -57,11 +57,7 @@ def _train(preset: str, given: list[str], config: Path | None) -> None:
     spec, settings, notices = preset_run(preset, [word for word in given if "=" in word], config)
     for notice in notices:
         typer.echo(notice)
-    if spec.adapter is not None:
-        raise UsageError(
-            f"Preset '{preset}' trains the adapter '{spec.adapter_name}'; this version trains all weights.",
-            hint="Look at the run: realm train NAME --dry-run. Train all weights: add adapter=none.",
-        )
+    require_trainable(spec)
     file = _file(spec, files)
     with open_realm() as realm, train_packages("Training"):
         from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door

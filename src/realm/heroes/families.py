@@ -33,6 +33,13 @@ class Family(ABC):
     def load_model(self, found: Weights, tokenizer: Any, *, seed: str) -> Any:
         """The model in float32 on the CPU; `seed` names the first weights of one that is built."""
 
+    def load_quantized(self, found: Weights, quantize: str) -> Any:
+        """The model with its weights in 4 bits on the GPU, for an adapter to grow on. Raises HeroError if it cannot."""
+        raise HeroError(
+            f"The family '{self.id}' loads no quantised models ({quantize}).",
+            hint="Set the adapter's quantize = 'none'.",
+        )
+
     @abstractmethod
     def adapter_targets(self, model: Any, part: AdapterPart) -> list[str]:
         """Last names of the linear modules an adapter may sit on. Raises HeroError when there are none."""
@@ -133,6 +140,16 @@ class TransformersFamily(Family):
 
             return hatchling.build(tokenizer, seed=seed)
         return _read(found)
+
+    def load_quantized(self, found: Weights, quantize: str) -> Any:
+        if found.folder is None or found.gguf_file:
+            raise HeroError(
+                "Only weights in safetensors can be loaded in 4 bits, not those of hatchling and smol.",
+                hint="Set the adapter's quantize = 'none': these heroes are small.",
+            )
+        from realm.heroes.quantised import read  # noqa: PLC0415 - torch stays behind the door
+
+        return read(found.folder)
 
     def adapter_targets(self, model: Any, part: AdapterPart) -> list[str]:
         names = {name.rpartition(".")[2] for name in _inner_linears(model)}

@@ -27,7 +27,7 @@ class Hyperparameters(Settings):
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
-    """Optimizer. Muon takes the hidden matrices, AdamW the rest."""
+    """Optimizer. Muon takes the hidden matrices, AdamW the rest; of an adapter AdamW takes all."""
     muon_learning_rate: float = Field(0.02, gt=0)
     """Learning rate of Muon's matrices."""
     muon_momentum: float = Field(0.95, ge=0, lt=1)
