@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,7 +104,9 @@ class Engine:
         began, before = time.perf_counter(), self.progress
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
-        course = self.method(method or self.settings.method).course(rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}")
+        course = self.method(method or self.settings.method).course(
+            rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}"
+        )
         self.reading = course.reading
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
@@ -155,6 +158,17 @@ class Engine:
                 batch_size=batch_size,
                 before_batch=before_batch,
             )
+
+    def measure(self, rows: Iterable[Row], *, method: str = "") -> float | None:
+        """Loss per trained token of the weights that answer, on rows that are not trained; None when none counts."""
+        from realm.arena.data import only_measured  # noqa: PLC0415 - numpy stays behind the door
+
+        rows = iter(rows)
+        if (first := next(rows, None)) is None:
+            return None
+        course = self.method(method or self.settings.method).course(only_measured(chain([first], rows)), seed="measure")
+        with self.average.applied():
+            return course.validate()
 
     def write(self, folder: Path) -> None:
         """Weights, tokenizer, optimizer, schedule and random state in Hugging Face layout; no manifest."""

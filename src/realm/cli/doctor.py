@@ -14,11 +14,12 @@ from typing import Annotated, Literal
 import typer
 
 from realm.cli.context import INSTALL_TRAIN, find_workspace, print_json
+from realm.cli.train_suggest import suggested
 from realm.config.hardware import Machine, detect, suggest
 from realm.config.in_play import in_play_with_sources
 from realm.config.layers import load
 from realm.config.run_spec import campaign_spec, require_all_weights
-from realm.errors import ConfigError, HeroError, PortTaken, WorkspaceError
+from realm.errors import ConfigError, HeroError, PortTaken, UsageError, WorkspaceError
 from realm.weaver.supervisor import require_port
 from realm.workspace import Workspace
 
@@ -65,6 +66,12 @@ def _machine() -> Iterator[Finding]:
     machine = detect()
     profile = suggest(machine, load().hardware)
     yield Finding("hardware", "ok", f"{_summary(machine)}; suggested profile: {profile or 'none'}")
+    try:
+        found = suggested()[1]
+    except UsageError:
+        return  # settings that do not load are told below
+    fits = f"{found[0].preset} ({found[0].command}); all: realm train --suggest" if found else "none fits this machine"
+    yield Finding("preset", "ok", fits)
 
 
 def _summary(machine: Machine) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from realm.errors import HeroError
 from realm.heroes import weights
 from realm.heroes.families import Family, TransformersFamily, checkpoint_weights, families
 
@@ -24,6 +25,13 @@ class Profile(Protocol):
     @property
     def chat_template(self) -> str | None:
         """A Jinja template in place of the tokenizer's own; empty or None keeps that."""
+
+    @property
+    def status(self) -> str:
+        """`available`, or `later` for a hero that this version only lists."""
+
+    @property
+    def reason(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,8 @@ def load(
     other heroes do not use it. By name alone the family is `transformers`. Raises WeightsMissing, MissingExtra or
     HeroError, each with the next step.
     """
+    if not isinstance(profile, str) and profile.status == "later":
+        raise HeroError(f"{name or profile.base_model} comes later: {profile.reason}.", hint="Others: realm hero list")
     base_model = profile if isinstance(profile, str) else profile.base_model
     revision = None if isinstance(profile, str) else profile.revision
     found = (

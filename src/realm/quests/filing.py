@@ -23,6 +23,7 @@ from realm.quests.formats import TRAINABLE, read
 from realm.quests.ledger import QuestLedger, dump
 from realm.quests.report import Report
 from realm.quests.sidecar import Sidecar
+from realm.registry import entry_names
 
 OWN_SOURCES = frozenset({"practice", "sparring"})
 """What heroes make themselves; anything else is a person's."""

@@ -30,6 +30,7 @@ from realm.db import Database, metadata
 from realm.errors import UsageError
 from realm.records import CampaignKey, StepMetrics
 from realm.registry import unknown
+from realm.watchtower.trackers import Trackers
 
 log = logging.getLogger(__name__)
 
@@ -116,10 +117,11 @@ class MetricsWriter:
         key: CampaignKey,
         run: str,
         *,
+        trackers: Trackers | None = None,
         every_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._db, self._key, self._run = db, key, run
+        self._db, self._key, self._run, self._trackers = db, key, run, trackers
         self._every_seconds, self._clock = every_seconds, clock
         self._rows: dict[int, dict[str, Any]] = {}
         self._failures = 0
@@ -137,6 +139,8 @@ class MetricsWriter:
         """Take a step; a step that was taken before replaces it."""
         row = {"hero": self._key.hero, "campaign": self._key.campaign, "run": self._run, **asdict(metrics)}
         self._rows[metrics.step] = row
+        if self._trackers:
+            self._trackers.add(metrics)
         if self._clock() >= self._due:
             self.flush()
 
@@ -156,6 +160,8 @@ class MetricsWriter:
     def close(self) -> None:
         """Write the last rows."""
         self.flush()
+        if self._trackers:
+            self._trackers.close()
 
     @property
     def waiting(self) -> int:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from realm.config.schema.base import Settings, part
+from realm.config.schema.base import Settings, Words, named_part, part
+
+TRACKERS = ("mlflow", "tensorboard", "trackio", "wandb")
+
+
+def _trackers(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Each name once and known; `none` is the transformers Trainer's word for no tracker."""
+    return tuple(dict.fromkeys(named_part("tracker", "realm.trackers", TRACKERS, n) for n in names if n != "none"))
 
 
 class Hyperparameters(Settings):
@@ -71,3 +78,6 @@ class Hyperparameters(Settings):
     """Take products of matrices in bfloat16; `auto`: where the device has instructions for it."""
     gradient_checkpointing: bool = False
     """Trade time for memory."""
+    report_to: Annotated[Words, AfterValidator(_trackers)] = ()
+    """Trackers that are told each recorded step: `tensorboard`, `wandb`, `trackio`, `mlflow`, or one that an installed
+    package brings (docs: tracking)."""
