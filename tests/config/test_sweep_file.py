@@ -58,6 +58,13 @@ def test_all_mistakes_at_once_with_line_and_nearest_name(tmp_path: Path) -> None
     assert "neither a skill's level (bin/1) nor val_loss" in said
 
 
+def test_a_name_that_cannot_be_a_campaigns(tmp_path: Path) -> None:
+    file = tmp_path / "my rates.toml"
+    file.write_text(GOOD)
+    with pytest.raises(ConfigError, match="'my rates' cannot be a sweep's name"):
+        read_sweep(file)
+
+
 @pytest.mark.parametrize(
     ("axis", "words"),
     [

@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from realm import ConfigTrainer
-from realm.errors import ConfigError, QuestError, UsageError
+from realm.db import open_database
+from realm.errors import ConfigError, QuestError, TrainingError, UsageError
+from realm.events import AlertRaised, Events
 from realm.guild.progression import Examination
 from realm.presets.loop import PresetLoop
 from realm.presets.trainer import Silent
@@ -145,6 +148,37 @@ def test_examined_after_training(home: Workspace, file: Path) -> None:
     config = trainer.build_training_config("lantern-bench", ["max_steps=2", "examine=bin"])
     taken = trainer.run(config).trained.evaluation["examinations"]
     assert [(one["skill"], one["level"], one["n"]) for one in taken] == [("bin", 1, 8)]
+
+
+def test_trackers_are_told_and_an_absent_one_stops_nothing(
+    home: Workspace, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)  # what an import finds where there is no such package
+    trainer, note = ConfigTrainer(file, workspace=home.root), Note()
+    trainer.run(
+        trainer.build_training_config("lantern-bench", ["max_steps=4", "report_to=tensorboard,wandb"]),
+        listener=note, started=note.begin,
+    )  # fmt: skip
+    assert [m.quest_step for m in note.steps] == [1, 2, 3, 4]
+    assert list(home.trackers.rglob("lantern-bench/*/events.out.tfevents.*"))
+    assert note.loop is not None
+    with closing(open_database(home.database)) as db:
+        alerts = [r.fact for r in Events(db).replay() if isinstance(r.fact, AlertRaised)]
+    assert [(a.alert, a.todo) for a in alerts] == [("tracker-wandb", "Install it: pip install wandb")]
+
+
+def test_a_person_may_stop_it_and_go_on(home: Workspace, file: Path) -> None:
+    trainer, note = ConfigTrainer(file, workspace=home.root), Note()
+    config = trainer.build_training_config("lantern-bench")
+
+    def begin(loop: PresetLoop) -> None:
+        note.begin(loop)
+        loop.stopping.set()  # what Ctrl-C does
+
+    with pytest.raises(TrainingError, match="Stopped at step 0") as error:
+        trainer.run(config, listener=note, started=begin)
+    assert error.value.hint == "Go on: realm train lantern-bench --resume"
+    assert trainer.run(config, how="resume").spec.campaign == "lantern-bench"
 
 
 def test_nothing_good_enough_to_train_on(home: Workspace, file: Path) -> None:

@@ -67,14 +67,8 @@ def _train(preset: str, given: list[str], config: Path | None, how: How, *, verb
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = [word for word in given if "=" in word]
-    spec, _, notices = preset_run(preset, settings, config)
-    for notice in notices:
+    for notice in preset_run(preset, settings, config).notices:
         typer.echo(notice, err=as_json)
-    if spec.adapter is not None:
-        raise UsageError(
-            f"Preset '{preset}' trains the adapter '{spec.adapter_name}'; this version trains all weights.",
-            hint="Look at the run: realm train NAME --dry-run. Train all weights: add adapter=none.",
-        )
     with train_packages("Training"):
         from realm.cli.train_report import Report  # noqa: PLC0415 - what trains costs a second that lists need not pay
         from realm.presets.trainer import ConfigTrainer  # noqa: PLC0415

@@ -60,7 +60,9 @@ def list_heroes(config_file: Path | None = None, *, as_json: bool = False) -> No
     """Every hero (the fifth seed calls some of them experts)."""
     heroes = _load((), config_file).settings.heroes
     rows = [{"name": name, **hero.model_dump(mode="json", exclude_none=True)} for name, hero in heroes.items()]
-    _print(rows, ("name", "role", "group", "base_model", "adapter", "specialization"), as_json)
+    for row in rows:
+        row["remark"] = f"later: {row['reason']}" if row["status"] == "later" else ""
+    _print(rows, ("name", "role", "group", "base_model", "adapter", "specialization", "remark"), as_json)
 
 
 def list_datasets(config_file: Path | None = None, *, as_json: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,10 +16,10 @@ from realm.config.schema import AdapterSettings, Hyperparameters, Settings
 from realm.config.sources import TomlText, read_text
 from realm.errors import ConfigError
 from realm.registry import nearest
-from realm.workspace import safe_name
 
 Value = bool | int | float | str
 VALIDATION_LOSS = "val_loss"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
 class SweepSettings(Settings):
@@ -56,6 +57,13 @@ class SweepSettings(Settings):
             return None
         skill, _, level = self.objective.partition("/")
         return skill, int(level)
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_a_campaigns(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be a sweep's name: letters, digits, '-', '_' and '.', at most 40")
+        return name
 
     @field_validator("objective")
     @classmethod
@@ -142,7 +150,6 @@ def read_sweep(file: Path) -> Sweep:
     problems += [] if problems or sweep is None else _bad_values(text, sweep)
     if problems or sweep is None:
         raise ConfigError(problems, hint="An example: docs/sweeps.md")
-    safe_name(sweep.name)
     return sweep
 
 
@@ -163,7 +170,7 @@ def _key(key: str) -> str:
 def _unknown_keys(text: TomlText, tables: Mapping[str, Any]) -> Iterator[str]:
     searched = [*Hyperparameters.model_fields, *AdapterSettings.model_fields, *names.HYPERPARAMETERS, *names.ADAPTER]
     known = {"": list(Sweep.model_fields), "sweep": list(SweepSettings.model_fields), "space": searched}
-    known["set"] = [*searched, "examine"]
+    known["set"] = searched
     for path, good in known.items():
         for key in _table(tables, path) if path else tables:
             if key not in good:

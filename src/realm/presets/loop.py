@@ -161,7 +161,7 @@ class PresetLoop(HeroLoop):
         if result.outcome != "stopped":
             return
         if not self._pruned:
-            again = f"realm train {self.spec.preset}"
+            again = f"realm train {self.spec.preset} --resume"
             hint = f"realm resume, then {again}" if "stop" in self.workspace.requests() else again
             raise TrainingError(f"Stopped at step {result.progress.step}, and saved.", hint=f"Go on: {hint}")
         self.queue.skip(quest, step=result.progress.step, key=self.key)

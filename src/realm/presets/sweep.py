@@ -133,8 +133,8 @@ class SweepRun:
         config.campaign = campaign
         config.seed = seed
         config.hero_seed = seed
-        if (examined := self._sweep.sweep.skill_level) and examined[0] not in config.examine:
-            config.examine = (*config.examine, examined[0])
+        examined = self._sweep.sweep.skill_level
+        config.examine = examined[:1] if examined else ()  # an examination that decides nothing costs time
         return config
 
     def _give_up(self, trial: Trial, error: NonFinite, say: Say) -> None:
@@ -176,9 +176,8 @@ class SweepRun:
         problems: list[str] = []
         for end in (0, -1):
             values = {key: axis.ends[end] for key, axis in self._sweep.space.items()}
-            config = self._config(values, "sweep", self._sweep.sweep.seeds[0])
             try:
-                self._trainer.check(config.spec)
+                self._trainer.check(self._config(values, "sweep", self._sweep.sweep.seeds[0]).spec)
             except ConfigError as error:
                 problems += error.problems
         if problems:
