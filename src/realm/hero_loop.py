@@ -541,6 +541,10 @@ class _Hooks:
         if self._asked == "skip":
             self._day.leave_quest()  # before the seal: a quest sealed as done would be filed as completed
         self._day.save(self._quest, self._last)
+        if self._day.hyperparameters.report_to:
+            step = self._day.engine.progress.step
+            taken = [one for one in self._day.guild.newest(self._day.key) if one.step == step]
+            self._writer.track(step, {f"exam/{one.skill}/{one.level}": one.accuracy for one in taken})
 
     def request(self) -> Request | None:
         self._asked = self._day.request(self._quest)

@@ -156,11 +156,12 @@ def test_trackers_are_told_and_an_absent_one_stops_nothing(
     monkeypatch.setitem(sys.modules, "wandb", None)  # what an import finds where there is no such package
     trainer, note = ConfigTrainer(file, workspace=home.root), Note()
     trainer.run(
-        trainer.build_training_config("lantern-bench", ["max_steps=4", "report_to=tensorboard,wandb"]),
+        trainer.build_training_config("lantern-bench", ["max_steps=4", "examine=bin", "report_to=tensorboard,wandb"]),
         listener=note, started=note.begin,
     )  # fmt: skip
     assert [m.quest_step for m in note.steps] == [1, 2, 3, 4]
-    assert list(home.trackers.rglob("lantern-bench/*/events.out.tfevents.*"))
+    (told,) = home.trackers.rglob("lantern-bench/*/events.out.tfevents.*")
+    assert b"train/loss" in told.read_bytes() and b"exam/bin/1" in told.read_bytes()
     assert note.loop is not None
     with closing(open_database(home.database)) as db:
         alerts = [r.fact for r in Events(db).replay() if isinstance(r.fact, AlertRaised)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from types import TracebackType
 from typing import Any, Literal, get_args
@@ -143,6 +143,11 @@ class MetricsWriter:
             self._trackers.add(metrics)
         if self._clock() >= self._due:
             self.flush()
+
+    def track(self, step: int, values: Mapping[str, float]) -> None:
+        """Tell the trackers, and only them, what else was measured at a step."""
+        if self._trackers and values:
+            self._trackers.tell(step, values)
 
     def flush(self) -> None:
         """Write what is held. A database that refuses does not stop the training: the rows wait for the next try."""

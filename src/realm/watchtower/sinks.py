@@ -82,7 +82,7 @@ class WeightsAndBiases:
 
         folder = run.trackers / "wandb"
         folder.mkdir(parents=True, exist_ok=True)
-        mode: Any = os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
+        mode: Any = os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False) else "offline")
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT), name=run.name, id=run.id, resume="allow",
             config=dict(run.configuration), dir=str(folder), mode=mode, reinit="create_new",

@@ -39,8 +39,12 @@ class Trackers:
 
     def add(self, metrics: StepMetrics) -> None:
         """One recorded step."""
+        self.tell(metrics.step, values(metrics))
+
+    def tell(self, step: int, named: Mapping[str, float]) -> None:
+        """What was measured at a step, by name."""
         for one in self._told:
-            one.put((metrics.step, values(metrics)))
+            one.put((step, named))
 
     def close(self) -> None:
         """Wait until all is told, but not for ever."""
