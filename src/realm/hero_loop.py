@@ -65,6 +65,8 @@ from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
 from realm.vault.manifest import ManifestFacts
 from realm.watchtower.metrics import Metrics, MetricsWriter
+from realm.watchtower.sinks import TrackedRun
+from realm.watchtower.trackers import open_trackers
 from realm.weaver.heartbeat import Heartbeat
 from realm.workspace import PRIORITIES, Workspace
 
@@ -351,7 +353,10 @@ class HeroLoop:
         goes_on = resumed and not progress.quest_done
         run = progress.run if goes_on else f"run-{progress.step:08d}-{quest.id}"
         self.begin(run, quest)
-        with MetricsWriter(self.db, self.key, run) as writer:
+        folder, told = self.workspace.trackers, self.spec.model_dump(mode="json")
+        tracked = TrackedRun(self.key, run, self.engine.progress.step + 1, told, folder)
+        trackers = open_trackers(self.hyperparameters.report_to, tracked, self.events)
+        with MetricsWriter(self.db, self.key, run, trackers=trackers) as writer:
             hooks = _Hooks(self, quest, writer)
             return self.engine.train(self.rows(quest), run=run, quest=quest.id, hooks=hooks, method=quest.method)
 
@@ -577,6 +582,10 @@ class _Hooks:
         if self._asked == "skip":
             self._day.leave_quest()  # before the seal: a quest sealed as done would be filed as completed
         self._day.save(self._quest, self._last)
+        if self._day.hyperparameters.report_to:
+            step = self._day.engine.progress.step
+            taken = [one for one in self._day.guild.newest(self._day.key) if one.step == step]
+            self._writer.track(step, {f"exam/{one.skill}/{one.level}": one.accuracy for one in taken})
 
     def request(self) -> Request | None:
         self._day.heart.beat()

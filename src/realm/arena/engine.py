@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -179,6 +180,17 @@ class Engine:
             return self.hero.sample(
                 prompts, count=count, temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens, seed=seed
             )
+
+    def measure(self, rows: Iterable[Row], *, method: str = "") -> float | None:
+        """Loss per trained token of the weights that answer, on rows that are not trained; None when none counts."""
+        from realm.arena.data import only_measured  # noqa: PLC0415 - numpy stays behind the door
+
+        rows = iter(rows)
+        if (first := next(rows, None)) is None:
+            return None
+        course = self.method(method or self.settings.method).course(only_measured(chain([first], rows)), seed="measure")
+        with self.average.applied():
+            return course.validate()
 
     def write(self, folder: Path) -> None:
         """Weights (of an adapter: it alone), tokenizer, optimizer, schedule and random state; no manifest."""

@@ -86,7 +86,7 @@ class Checker:
         any_case = path[-1] == "hero"  # heroes are people: DIO answers to dio
         if value not in known and not (any_case and value.lower() in {name.lower() for name in known}):
             error = unknown(path[-1], value, known)
-            yield f"{self._place(path)}: {'.'.join(path)}: {error.message} {error.hint}"
+            yield f"{self.place(path)}: {'.'.join(path)}: {error.message} {error.hint}"
 
     def _table(self, *path: str) -> Mapping[str, Any]:
         table: Any = self.tables
@@ -100,9 +100,9 @@ class Checker:
         if error["type"] == "extra_forbidden":
             return self._unknown_key(path)
         if error["type"] == "missing":
-            return f"{self._place(path)}: {'.'.join(path)} is missing."
+            return f"{self.place(path)}: {'.'.join(path)} is missing."
         said = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-        return f"{self._place(path)}: {'.'.join(path)} = {error['input']!r}: {said}."
+        return f"{self.place(path)}: {'.'.join(path)} = {error['input']!r}: {said}."
 
     def _unknown_key(self, path: KeyPath) -> str:
         known = names.known_keys(path[:-1], self.tables)
@@ -110,9 +110,9 @@ class Checker:
         guess = nearest(written, known)
         hint = f"Did you mean '{guess}'?" if guess else f"Known: {', '.join(known)}."
         where = f"[{'.'.join(path[:-1])}] has no key" if len(path) > 1 else "There is no table"
-        return f"{self._place(path)}: {where} '{written}'. {hint}"
+        return f"{self.place(path)}: {where} '{written}'. {hint}"
 
-    def _place(self, path: KeyPath) -> str:
+    def place(self, path: KeyPath) -> str:
         """Where the value at `path` was written; for one that is missing, where its table was."""
         for length in range(len(path), 0, -1):
             for full in reversed(list(self.given)):

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
+from realm.errors import HeroError
 from realm.heroes import bases, penalties, weights
 from realm.heroes.bases import Base
 from realm.heroes.data_profiles import PLAIN, DataProfile, data_profiles
@@ -39,6 +40,13 @@ class Profile(Protocol):
     @property
     def penalties(self) -> Sequence[Penalty]:
         """Texts that its answers are kept from."""
+
+    @property
+    def status(self) -> str:
+        """`available`, or `later` for a hero that this version only lists."""
+
+    @property
+    def reason(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,8 @@ def load(
     other heroes do not use it. By name alone the family is `transformers`. Raises WeightsMissing, MissingExtra,
     HeroError, or for an adapter what `load_base` raises, each with the next step.
     """
+    if not isinstance(profile, str) and profile.status == "later":
+        raise HeroError(f"{name or profile.base_model} comes later: {profile.reason}.", hint="Others: realm hero list")
     if checkpoint is not None and bases.is_adapter(checkpoint):
         from realm.heroes import adapters  # noqa: PLC0415 - torch stays behind the door
 

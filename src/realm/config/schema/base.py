@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -18,14 +19,16 @@ def split(value: Any) -> Any:
 def part(what: str, group: str, *own: str) -> AfterValidator:
     """A name of the program's own, or one that an installed package registers in an entry-point group."""
 
-    def known(name: str) -> str:
-        if name in own or name in (others := entry_names(group)):
-            return name
-        names = sorted({*own, *others})
-        guess = nearest(name, names)
-        raise ValueError(f"is no {what} ({f'did you mean {guess!r}?' if guess else 'known: ' + ', '.join(names)})")
+    return AfterValidator(lambda name: named_part(what, group, own, name))
 
-    return AfterValidator(known)
+
+def named_part(what: str, group: str, own: Sequence[str], name: str) -> str:
+    """The name, if there is a part so named. Raises ValueError that names the nearest one."""
+    if name in own or name in (others := entry_names(group)):
+        return name
+    names = sorted({*own, *others})
+    guess = nearest(name, names)
+    raise ValueError(f"is no {what} ({f'did you mean {guess!r}?' if guess else 'known: ' + ', '.join(names)})")
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(split)]

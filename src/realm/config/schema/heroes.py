@@ -96,6 +96,10 @@ class HeroProfile(Settings):
     """Hyperparameters of this hero; layered over the defaults."""
     parameters_billion: float | None = Field(None, gt=0)
     """Size of the model, for the memory estimate when its config.json is not at hand."""
+    status: Literal["available", "later"] = "available"
+    """A hero that comes `later` is listed and cannot be trained; `reason` says why."""
+    reason: str = ""
+    """Why a hero comes later."""
     adapter: str = "none"
     """Name of an adapter of the catalogue, or `none` for all weights."""
     portrait: str = ""

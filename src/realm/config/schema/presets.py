@@ -109,7 +109,10 @@ class PresetSettings(BaseModel):
     data_profile: Annotated[str, part("data profile", "realm.profiles", "", "none", "emoji_think", "regime3")] = ""
     """Data profile; without a name the hero's own."""
     campaign: str = ""
-    """Campaign that the training belongs to; by default the preset's own name."""
+    """Campaign that the training goes on in; by default each training begins a campaign of its own."""
+    examine: Words | None = None
+    """Skills that the hero is examined in at each checkpoint and at the end; by default those that its profile weighs
+    in `skill_priorities`. An empty list examines none."""
 
     @property
     def overrides(self) -> Table:
@@ -130,6 +133,8 @@ class MetadataSettings(Settings):
     """Epochs, batch, learning rate, lengths."""
     include_git_commit: bool = True
     """Commit of the program."""
+    include_evaluation: bool = True
+    """Section `evaluation`: validation and test loss, examinations."""
 
 
 class OutputSettings(Settings):

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from realm.config.schema.base import Settings, part, split
+from realm.config.schema.base import Settings, Words, named_part, part, split
 
+TRACKERS = ("mlflow", "tensorboard", "trackio", "wandb")
 DpoLoss = Literal[
     "sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired",
     "apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm",
 ]  # fmt: skip
 """What TRL's DPOConfig knows as `loss_type`."""
+
+
+def _trackers(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Each name once and known; `none` is the transformers Trainer's word for no tracker."""
+    return tuple(dict.fromkeys(named_part("tracker", "realm.trackers", TRACKERS, n) for n in names if n != "none"))
 
 
 class Hyperparameters(Settings):
@@ -124,6 +130,9 @@ class Hyperparameters(Settings):
     """`dpo`, `kto`, `orpo` train with this share of the learning rate: they need smaller steps than `sft`."""
     gradient_checkpointing: bool = False
     """Trade time for memory."""
+    report_to: Annotated[Words, AfterValidator(_trackers)] = ()
+    """Trackers that are told each recorded step: `tensorboard`, `wandb`, `trackio`, `mlflow`, or one that an installed
+    package brings (docs: tracking)."""
 
     @model_validator(mode="after")
     def _losses_fit(self) -> Hyperparameters:
