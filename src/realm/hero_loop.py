@@ -24,7 +24,7 @@ from realm.config.beginning import practice_name
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
 from realm.config.schema import RealmSettings
 from realm.db import Database
-from realm.errors import DiskFull, QuestError, RealmError, SkillBroken
+from realm.errors import DiskFull, NothingToLearn, QuestError, RealmError, SkillBroken
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -37,7 +37,7 @@ from realm.events import (
     RunResumed,
     RunStarted,
 )
-from realm.guild import cap_watch, curriculum, examiner, sparring, strategies
+from realm.guild import cap_watch, curriculum, examiner, reward_practice, sparring, strategies
 from realm.guild.awards import AwardLedger
 from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
 from realm.guild.ledger import GuildLedger
@@ -46,6 +46,7 @@ from realm.guild.own_practice import OwnPractice, Standing
 from realm.guild.passives.canaries import Canaries
 from realm.guild.passives.guard import holds_canary, without_canaries
 from realm.guild.progression import Examination, pooled
+from realm.guild.rewards import Rewards, meter_of, told
 from realm.guild.roster import Roster
 from realm.guild.sparring_ledger import SparringLedger
 from realm.guild.strain import Advice, StrainMeter
@@ -88,6 +89,7 @@ class HeroLoop:
         self.roster = Roster(settings.campaign.skills, events, self.key)
         self.skills = self.roster.engine
         self.guild = GuildLedger(db, events, settings.curriculum, engine=self.skills)
+        self.rewards = Rewards(self.skills)
         self.own_practice = OwnPractice(self.key, self.guild, self.skills, events, workspace, settings)
         self.canaries = Canaries(db, events, settings.passives)
         self.bouts = SparringLedger(db, events)
@@ -179,7 +181,9 @@ class HeroLoop:
         seed, models = self.settings.campaign.seed, self.workspace.models
         hero = heroes.load(self.profile, models=models, checkpoint=folder or start, seed=seed, name=self.key.hero)
         self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
-        self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
+        self.engine = Engine.open(
+            hero, self.hyperparameters, progress=progress, checkpoint=folder, grade=self.rewards.grade
+        )
 
     def open_queue(self) -> None:
         """The queue checks what arrives with this hero's own tokenizer."""
@@ -195,6 +199,7 @@ class HeroLoop:
             template=self.profile.prompt_template,
             refused=holds_canary,
             method=self.hyperparameters.method,
+            ungradable=self.rewards.why_not,
         )
 
         def check(path: Path, /, *, name: str) -> Report:
@@ -268,7 +273,8 @@ class HeroLoop:
         rows = self.profile.idle_generation.examples
         seed = f"{practice_name(self.settings, self.key)}/{self.settings.campaign.seed}/{step}/{count}"
         past = partial(real_rows, self.queue, self.settings.guards.grounding_quests)
-        batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past)
+        choose = reward_practice.chooser(self.hyperparameters, self.skills, self.engine.sample)
+        batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past, choose)
         if batch is None:
             return  # a guard says no, and has said why
         name = f"practice-{short_name(self.key)}-{step:08d}-{count}.jsonl"
@@ -341,16 +347,18 @@ class HeroLoop:
         folder = self.workspace.runs(self.key.hero, self.key.campaign) / run
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.json").write_text(self.spec.model_copy(update={"quest": quest.id}).to_json(), encoding="utf-8")
+        method = told(quest.method or self.hyperparameters.method, self.hyperparameters)
         self.say(
             QuestStarted(quest=quest.id, name=quest.name, run=run, rows=quest.rows),
-            RunStarted(run=run, quest=quest.id, method=quest.method or "sft", step=self.engine.progress.step),
+            RunStarted(run=run, quest=quest.id, method=method, step=self.engine.progress.step),
         )
 
     def on_step(self, quest: Quest, metrics: StepMetrics, writer: MetricsWriter) -> None:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
-        reading = self.strain(quest.skill).update(metrics.loss)
+        meter = meter_of(quest.skill, quest.method)
+        reading = self.strain(meter).update(metrics.loss)
         self.engine.add_effort(reading.strain)
-        if reached := self.marks.after(metrics.step, quest.skill, reading.strain):
+        if reached := self.marks.after(metrics.step, meter, reading.strain):
             self.say(*reached)
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
@@ -465,7 +473,7 @@ class HeroLoop:
         reason = error.message if isinstance(error, RealmError) else f"{type(error).__name__}: {error}"
         progress = self.engine.progress
         self.say(RunFailed(run=progress.run, quest=quest.id, step=progress.step, reason=reason))
-        self.queue.fail(quest, reason=reason, key=self.key)
+        self.queue.fail(quest, reason=reason, key=self.key, again=not isinstance(error, NothingToLearn))
         self.wake()
 
     # -- strain ------------------------------------------------------------------------------------------------
@@ -538,6 +546,7 @@ class _Hooks:
         self._day.save(self._quest, self._last)
 
     def request(self) -> Request | None:
+        self._day.heart.beat()
         self._asked = self._day.request(self._quest)
         return self._asked
 

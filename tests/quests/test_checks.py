@@ -53,9 +53,9 @@ WHOLE_FILES = {
     "wrong columns": (b'{"foo": 1, "bar": 2}\n' * 3, "its fields are 'foo', 'bar'"),
     "all empty": (b'{"prompt": "", "completion": ""}\n', "empty 'prompt'"),
     "nested": (b'{"a":' * 100_000, "nested"),
-    "preference": (b'{"prompt": "a", "chosen": "b", "rejected": "c"}\n', "which is for dpo; this version trains sft"),
+    "preference": (b'{"prompt": "a", "chosen": "b", "rejected": "c"}\n', "which is for dpo; this version trains"),
     "unpaired": (b'{"prompt": "a", "completion": "b", "label": false}\n', "which is for kto"),
-    "prompt-only": (b'{"prompt": "a", "answer": "b"}\n', "which is for grpo or rloo or distill"),
+    "prompt-only": (b'{"prompt": "a"}\n', "holds no answer, so nobody can grade it"),
 }
 
 
@@ -226,3 +226,24 @@ def test_memory_stays_flat_on_a_large_file(write: Callable[[Path, int], None], t
     assert large.stat().st_size > 180_000_000
     grown = peak_megabytes(large) - peak_megabytes(small)
     assert grown < 60, f"{grown:.0f} MB more for 200 times the file"
+
+
+def test_prompts_that_can_be_graded_are_a_quest_for_rewards(tmp_path: Path) -> None:
+    report = checked(tmp_path, b'{"prompt": "1 + 1", "answer": 2}\n' * 3 + b'{"prompt": "2 + 2", "answer": "4"}\n')
+    assert report.ok and (report.shape, report.method, report.examples) == ("prompt-only", "grpo", 4)
+    assert [text for text, _ in report.shown[0]] == ["1 + 1\n", "2"]
+
+
+def test_prompts_that_nobody_can_grade_are_said_by_who_would_grade(tmp_path: Path) -> None:
+    def ungradable(row: Row) -> str:
+        return "" if row["meta"]["skill"] == "bin" else "names the skill 'bni', which is not installed"
+
+    lines = [json.dumps({"prompt": str(i), "answer": "1", "skill": "bni" if i < 5 else "bin"}) for i in range(10)]
+    file = tmp_path / "quest.jsonl"
+    file.write_text("\n".join(lines))
+    report = validate(file, ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.6))
+    assert report.ok and (report.examples, report.causes) == (5, {"ungradable": 5})
+    assert not validate(file, ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.1)).ok
+    file.write_text("\n".join(lines[:5]))
+    report = validate(file, ungradable=ungradable)
+    assert not report.ok and "'bni', which is not installed" in report.reason and "realm generate" in report.fix

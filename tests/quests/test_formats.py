@@ -26,11 +26,11 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                                        {"prompt": "1+1", "completion": "2"}),
     "input/output": ({"input": "1+1", "output": "2"}, {"prompt": "1+1", "completion": "2"}),
     "text": ({"text": "Once"}, {"text": "Once"}),
+    "prompt-only": ({"prompt": "1+1", "answer": 2}, {"prompt": "1+1", "answer": "2"}),
 }  # fmt: skip
 UNTRAINED = {
     "preference": {"prompt": "a", "chosen": "b", "rejected": "c"},
     "unpaired preference": {"prompt": "a", "completion": "b", "label": True},
-    "prompt-only": {"prompt": "a", "answer": "2", "skill": "bin"},
 }
 
 
@@ -104,6 +104,9 @@ def test_a_heros_template_shapes_instruction_rows() -> None:
     ({"messages": [*CHAT, {"role": "assistant", "content": ""}]}, "empty", "empty message at messages[2]"),
     ({"messages": CHAT, "tools": "f"}, "type", "text in 'tools'"),
     ({"text": ""}, "empty", "empty 'text'"),
+    ({"prompt": 7}, "type", "a number in 'prompt'"),
+    ({"prompt": "a", "answer": " "}, "empty", "empty 'answer'"),
+    ({"prompt": "a", "answer": ["b"]}, "type", "a list in 'answer'"),
     ({"conversations": [{"from": "alien", "value": "x"}]}, "role", "role 'alien'"),
 ])  # fmt: skip
 def test_a_bad_row_is_said_with_its_fix(row: dict[str, Any], cause: str, words: str) -> None:

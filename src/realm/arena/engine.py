@@ -9,14 +9,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from realm.arena.control import Hooks
-from realm.arena.methods import Course, Grade, Method, Parts, methods
+from realm.arena.methods import Course, Grade, Method, Parts, PreparedCourse, methods
 from realm.arena.optim import build
 from realm.arena.schedule import Schedule
 from realm.config.schema import Hyperparameters
+from realm.errors import CheckpointError
 from realm.heroes.hero import LoadedHero
 from realm.records import LevelCell, Progress, Row, RunResult
 
@@ -53,9 +55,12 @@ class Engine:
         self._optimizer = build(hero.model, settings, hidden_matrices=hero.family.hidden_matrices(hero.model))
         self.average = _average(hero.model, settings.ema_decay)
         """The weights that answer, are measured and are written."""
+        self._quest_state: Mapping[str, Any] | None = None
+        """What the method remembers of the quest in training."""
         if checkpoint is not None:
-            from realm.arena.files import restore  # noqa: PLC0415 - torch stays behind the door
+            from realm.arena.files import quest_state, restore  # noqa: PLC0415 - torch stays behind the door
 
+            self._quest_state = quest_state(checkpoint)
             restore(checkpoint, model=hero.model, optimizer=self._optimizer, average=self.average)
         self._schedule = Schedule(
             settings.lr_scheduler_type,
@@ -64,7 +69,10 @@ class Engine:
             lowest=settings.min_lr_rate,
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
-        self._parts = Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade)
+        self._parts = Parts(
+            hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade,
+            render_prompt=partial(hero.family.render_prompt, hero.tokenizer),
+        )  # fmt: skip
         self._methods: dict[str, Method] = {}
         self.method(settings.method)
 
@@ -103,11 +111,12 @@ class Engine:
         began, before = time.perf_counter(), self.progress
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
-        course = self.method(method or self.settings.method).course(rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}")
+        seed = f"{self.settings.seed}/{quest.partition('.')[0]}"
+        course = self.method(method or self.settings.method).course(rows, seed=seed)
         self.reading = course.reading
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
-            self._aim(course.steps)
+            self._prepare(course, hooks)
             course.run(self.progress.quest_step, watch)
         if watch.ending != "stop":
             self.progress = replace(self.progress, quest_done=True)
@@ -156,6 +165,30 @@ class Engine:
                 before_batch=before_batch,
             )
 
+    def sample(
+        self,
+        prompts: Sequence[Any],
+        *,
+        count: int,
+        temperature: float,
+        top_p: float,
+        max_new_tokens: int,
+        seed: str,
+    ) -> list[list[str]]:
+        """`count` sampled answers of the model as it stands for each prompt: the same for equal weights and seed."""
+        hero = self.hero
+        with self.average.applied():
+            return hero.family.sample(
+                hero.model,
+                hero.tokenizer,
+                prompts,
+                count=count,
+                temperature=temperature,
+                top_p=top_p,
+                max_new_tokens=max_new_tokens,
+                seed=seed,
+            )
+
     def write(self, folder: Path) -> None:
         """Weights, tokenizer, optimizer, schedule and random state in Hugging Face layout; no manifest."""
         from realm.arena.files import write  # noqa: PLC0415 - torch stays behind the door
@@ -168,15 +201,32 @@ class Engine:
             scheduler=self._scheduler,
             average=self.average,
             step=self.progress.step,
+            quest_state=None if self.progress.quest_done else self._quest_state,
         )
 
     def _enter(self, run: str, quest: str) -> None:
         goes_on = quest == self.progress.quest and not self.progress.quest_done
         quest_step = self.progress.quest_step if goes_on else 0
+        self._quest_state = self._quest_state if quest_step else None
         self.progress = replace(self.progress, run=run, quest=quest, quest_step=quest_step, quest_done=False)
 
-    def _aim(self, quest_steps: int) -> None:
+    def _prepare(self, course: Course, hooks: Hooks) -> None:
+        """Let the course see the model of the quest's start, or give back to it what it remembered of that."""
+        share = 1.0
+        if isinstance(course, PreparedCourse):
+            share = course.learning_rate_share
+            if self.progress.quest_step and self._quest_state is None and course.state():
+                raise CheckpointError(
+                    "The checkpoint inside this quest does not hold what its method remembers of the quest's start.",
+                    hint="Leave the quest with `realm skip` and queue it anew with `realm quest retry`.",
+                )
+            course.begin(self._quest_state, hooks.request)
+            self._quest_state = course.state() or None
+        self._aim(course.steps, share)
+
+    def _aim(self, quest_steps: int, share: float) -> None:
         """Point the schedule at this quest and give the optimizer the rate of the coming step."""
+        self._schedule.share = share
         step = self.progress.step
         self._schedule.start = step - self.progress.quest_step
         self._schedule.end = self._schedule.start + quest_steps

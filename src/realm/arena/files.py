@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,26 @@ from realm.errors import CheckpointError
 OPTIMIZER, SCHEDULER, RANDOM = "optimizer.pt", "scheduler.pt", "rng_state.pth"
 OWN_WEIGHTS = "own_weights.safetensors"
 """The weights in training, where the model written is their running mean."""
+QUEST_STATE = "quest_state.safetensors"
+"""What the method remembers of the quest in training."""
 TRAINER_STATE = "trainer_state.json"
 
 
 def write(
-    folder: Path, *, model: Any, tokenizer: Any, optimizer: Any, scheduler: Any, average: WeightAverage, step: int
+    folder: Path,
+    *,
+    model: Any,
+    tokenizer: Any,
+    optimizer: Any,
+    scheduler: Any,
+    average: WeightAverage,
+    step: int,
+    quest_state: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
     """Everything that going on needs, but for the progress, which the manifest holds."""
     folder.mkdir(parents=True, exist_ok=True)
+    if quest_state:
+        save_file(dict(quest_state), folder / QUEST_STATE)
     if average:
         save_file(average.state_dict(), folder / OWN_WEIGHTS)
     logging.disable_progress_bar()  # a bar for each save would fill a service's log
@@ -58,6 +71,12 @@ def restore(folder: Path, *, model: Any, optimizer: Optimizer, average: WeightAv
     for group, chosen in zip(optimizer.param_groups, options, strict=True):
         group.update(chosen)
     restore_random_state(_read(folder / RANDOM))
+
+
+def quest_state(folder: Path) -> dict[str, torch.Tensor] | None:
+    """What the method remembered of the quest that was in training; None when there was nothing."""
+    file = folder / QUEST_STATE
+    return load_file(file) if file.is_file() else None
 
 
 def _load_weights(folder: Path, model: Any) -> None:

@@ -18,7 +18,9 @@ from realm.cli.context import Realm, find_workspace, open_realm, print_json
 from realm.config.layers import load, resolve_hero
 from realm.config.schema import RealmSettings
 from realm.errors import HeroError, WorkspaceError
+from realm.guild.engine import SkillEngine
 from realm.guild.passives.guard import holds_canary
+from realm.guild.rewards import Rewards
 from realm.quests.checks import validate as check
 from realm.quests.inbox import deliver
 from realm.quests.plan import plan_facts
@@ -130,7 +132,10 @@ def _validated(file: Path, level: Literal["quick", "standard"], hero: str) -> tu
     """The report, and why it has no tokens."""
     workspace = _workspace()
     settings = load(workspace.settings) if workspace else RealmSettings()
-    looked = partial(check, file, level=level, settings=settings.quests, refused=holds_canary)
+    looked = partial(
+        check, file, level=level, settings=settings.quests, refused=holds_canary,
+        ungradable=Rewards(SkillEngine()).why_not,
+    )  # fmt: skip
     if level == "quick":
         return looked(), ""
     profile = resolve_hero(settings, hero or settings.campaign.hero)

@@ -19,7 +19,14 @@ from realm.config.run_spec import RunSpec
 from realm.config.schema import DatasetSettings
 from realm.errors import UsageError
 
-RESUME_FILES = ("realm.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+RESUME_FILES = (
+    "realm.json",
+    "optimizer.pt",
+    "scheduler.pt",
+    "rng_state.pth",
+    "trainer_state.json",
+    "quest_state.safetensors",
+)
 
 
 def train(

@@ -74,6 +74,32 @@ class Family(ABC):
             before_batch=before_batch,
         )
 
+    def sample(
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompts: Sequence[str | Sequence[Message]],
+        *,
+        count: int,
+        temperature: float,
+        top_p: float,
+        max_new_tokens: int,
+        seed: str,
+    ) -> list[list[str]]:
+        """`count` sampled answers for each prompt, in the order asked; weights, seed and prompt alone decide them."""
+        from realm.heroes.generation import sample  # noqa: PLC0415 - torch stays behind the door
+
+        return sample(
+            model,
+            tokenizer,
+            prompts,
+            count=count,
+            temperature=temperature,
+            top_p=top_p,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+        )
+
 
 class TransformersFamily(Family):
     """Causal language models of the transformers library, the hatchling among them."""

@@ -11,15 +11,16 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from realm.config.schema import QuestSettings
+from realm.config.schema import REWARDED, QuestSettings
 from realm.errors import HeroError, QuestError
 from realm.quests.formats import FIRST_ROWS, SHAPES, TRAINABLE, ReadLine, Shape, read, shape_of
 from realm.quests.kinds import HEAD_BYTES, not_jsonl
-from realm.quests.lines import open_file
+from realm.quests.lines import Problem, open_file
 from realm.quests.report import Report, Segments, TokenCounts
 from realm.records import Row
 
@@ -29,6 +30,7 @@ EXAMPLES_SHOWN = 3
 DIGESTS = 500_000
 """Rows whose digests are remembered to find duplicates; about 50 MB at the most."""
 SHOWN_CHARACTERS = 2000
+_TO_GRADE = "Give it an answer, or skill, level and answer as `realm generate --prompts-only` writes them."
 _MOJIBAKE = re.compile("\ufffd|ï»¿|â€|[ÃÂÐÑ][\u0080-\u00bf]")
 
 
@@ -57,16 +59,20 @@ def validate(
     name: str | None = None,
     refused: Callable[[Row], bool] | None = None,
     method: str = "",
+    ungradable: Callable[[Row], str] | None = None,
 ) -> Report:
     """Read a file to its end and say what it is worth. Never raises for what the file holds.
 
     `render` and `decode` are the hero's tokenizer (none: no tokens are counted), `max_length` its longest row in
     tokens, `template` its prompt_template, `name` the file's name as its owner knows it.
     `refused` tells rows that are never trained on: they are counted. `method` is the training method of the
-    campaign, taken where the file's shape allows it.
+    campaign, taken where the file's shape allows it. `ungradable` says why nobody can grade answers to a prompt-only
+    row (empty: somebody can); without it a row needs an answer.
     """
     settings = settings or QuestSettings()
-    survey = _Survey(level, _Tokens(render, decode, max_length, settings.sample_rows), refused, method)
+    survey = _Survey(
+        level, _Tokens(render, decode, max_length, settings.sample_rows), refused, method, ungradable or _answerless
+    )
     began = time.monotonic()
     name = shown_name(name or path.name)
     try:
@@ -97,10 +103,16 @@ class _Survey:
     """Counts over the lines of one file."""
 
     def __init__(
-        self, level: Level, tokens: _Tokens, refused: Callable[[Row], bool] | None, method: str = ""
+        self,
+        level: Level,
+        tokens: _Tokens,
+        refused: Callable[[Row], bool] | None,
+        method: str,
+        ungradable: Callable[[Row], str],
     ) -> None:
         self._level = level
         self._method = method
+        self._ungradable = ungradable
         self._refuses = refused
         self._refused = 0
         self._tokens = tokens
@@ -121,10 +133,20 @@ class _Survey:
             self._undecided -= 1
             self._shapes[shape.name] += 1
             self.shape = SHAPES[self._shapes.most_common(1)[0][0]]
+        line = self._graded(line)
         if line.row is None:
             self._add_problem(line)
         else:
             self._add_row(line.row, line.fields or {})
+
+    def _graded(self, line: ReadLine) -> ReadLine:
+        """The line, as a problem where answers to it were to be rewarded and nobody can grade them."""
+        shape = self.shape
+        if line.row is None or "completion" in line.row or shape is None or shape.method(self._method) not in REWARDED:
+            return line
+        if not (why := self._ungradable(line.row)):
+            return line
+        return replace(line, row=None, problem=Problem(line.number, "ungradable", f"{why}.", _TO_GRADE))
 
     def verdict(self, bad_row_fraction: float) -> tuple[str, str]:
         """Why the file cannot be trained and what to do, or two empty strings."""
@@ -184,6 +206,7 @@ class _Survey:
         if self._level == "quick" or (self.shape is not None and not self.shape.trainable):
             return
         self._remember(row)
+        row = _as_example(row)
         self._tokens.add(row, self._examples)
         if len(self._shown) < EXAMPLES_SHOWN:
             self._shown.append(self._tokens.segments(row))
@@ -208,6 +231,16 @@ class _Survey:
         if self._refused:
             notes.append(f"{self._refused:,} rows hold a canary's question; they are left out of training.")
         return notes + self._tokens.notes()
+
+
+def _as_example(row: Row) -> Row:
+    """A prompt-only row with the answer that is looked for, to be counted and shown as other rows are."""
+    is_prompt = {"prompt"} <= row.keys() <= {"prompt", "answer", "meta"}
+    return {**row, "completion": row.get("answer", "?")} if is_prompt else row
+
+
+def _answerless(row: Row) -> str:
+    return "" if row.get("answer") else "holds no answer, so nobody can grade it"
 
 
 def _not_trained(shape: Shape) -> tuple[str, str]:

@@ -15,12 +15,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from realm.config.schema import REWARDED
 from realm.errors import QuestError
 from realm.quests.lines import Parsed, Problem, kind_of, open_file, parse, read_lines
 from realm.records import Row
 from realm.registry import entry_names
 
-TRAINABLE = frozenset({"sft", "sparring"})
+TRAINABLE = frozenset({"sft", "sparring"}) | REWARDED
 """Methods that this version trains."""
 FIRST_ROWS = 20
 """The shape of a file is that of most of its first rows."""
@@ -313,6 +314,19 @@ def _from_pair(question: str, answer: str) -> Converter:
     return converter
 
 
+def _from_prompt(row: Fields, _template: str | None) -> dict[str, Any]:
+    prompt = row["prompt"]
+    converted: dict[str, Any] = {
+        "prompt": _messages(prompt, "prompt") if isinstance(prompt, list) else _text(row, "prompt")
+    }
+    answer = row.get("answer")
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        answer = str(answer)
+    if answer is not None:
+        converted["answer"] = _text({"answer": answer}, "answer")
+    return converted
+
+
 def _kept(row: Fields, _template: str | None) -> dict[str, Any]:
     return dict(row)
 
@@ -360,7 +374,7 @@ _TABLE = (
     _pair("user_prompt", "assistant_response"),
     _pair("input", "output"),
     Shape("text", ("text",), ("sft",), _from_text),
-    Shape("prompt-only", ("prompt",), ("grpo", "rloo", "distill"), _kept, ("answer",)),
+    Shape("prompt-only", ("prompt",), ("grpo", "rloo", "distill"), _from_prompt, ("answer",)),
 )
 SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _TABLE}
 _REQUIRED = {shape.name: frozenset(shape.fields) for shape in _TABLE}

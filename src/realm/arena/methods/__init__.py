@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from realm.config.schema import Hyperparameters
 from realm.records import Row
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 Grade = Callable[[Sequence[Row], Sequence[str]], Sequence[float]]
-"""Rewards, 0 to 1, of answers to prompt-only rows: one answer for each row."""
+"""Rewards, 0 to 1, of answers to prompt-only rows: one answer for each row; NaN for a row that nobody can grade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Parts:
     render: Callable[[Sequence[Row]], Sequence[Rendered]]
     grade: Grade | None = None
     """None where nobody can grade; a method that needs rewards then raises TrainingError."""
+    render_prompt: Callable[[Any], Sequence[int]] = lambda _: ()
+    """Token ids of a prompt, up to where the answer begins."""
 
 
 class Course(Protocol):
@@ -53,6 +55,21 @@ class Course(Protocol):
         """Loss per trained token on the held-out slice; None when there is none."""
 
 
+@runtime_checkable
+class PreparedCourse(Protocol):
+    """A course that looks at the model before the first step of its quest, and must remember what it saw."""
+
+    @property
+    def learning_rate_share(self) -> float:
+        """What this quest takes of the learning rate."""
+
+    def begin(self, kept: Mapping[str, Any] | None, before_batch: Callable[[], object]) -> None:
+        """Called before `run`. `kept` is the `state` of this quest at the checkpoint that it goes on from."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Tensors that are sealed with each checkpoint inside the quest; none where there is nothing to remember."""
+
+
 class Method(Protocol):
     """A way to train, opened once for a model and used for one quest after the other."""
 
@@ -71,5 +88,19 @@ def _sft() -> Opening:
     return SupervisedFineTuning
 
 
+def _grpo() -> Opening:
+    from realm.arena.methods.grpo import GroupRelative  # noqa: PLC0415 - trl takes seconds to import
+
+    return GroupRelative
+
+
+def _rloo() -> Opening:
+    from realm.arena.methods.grpo import LeaveOneOut  # noqa: PLC0415 - trl takes seconds to import
+
+    return LeaveOneOut
+
+
 methods.register("sft", _sft)
 methods.register("sparring", _sft)  # the rows differ, not the training
+methods.register("grpo", _grpo)
+methods.register("rloo", _rloo)

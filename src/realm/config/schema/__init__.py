@@ -26,11 +26,13 @@ from realm.config.schema.presets import (
     OutputSettings,
     PresetSettings,
 )
-from realm.config.schema.training import Hyperparameters
+from realm.config.schema.training import REWARDED, Hyperparameters
 
 __all__ = [
-    "AdapterSettings",
     "COLOUR",
+    "REWARDED",
+    "SKILL_PORTS",
+    "AdapterSettings",
     "CampaignSettings",
     "CurriculumSettings",
     "DatasetSettings",
@@ -49,7 +51,6 @@ __all__ = [
     "QuestSettings",
     "RealmSettings",
     "RetentionSettings",
-    "SKILL_PORTS",
     "ServiceSettings",
     "Settings",
     "SparringSettings",

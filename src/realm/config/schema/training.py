@@ -8,13 +8,16 @@ from pydantic import Field
 
 from realm.config.schema.base import Settings, part
 
+REWARDED = frozenset({"grpo", "rloo"})
+"""Methods that learn from the grades of sampled answers, on rows that are prompts alone."""
+
 
 class Hyperparameters(Settings):
     """How a run trains. Names are those of TRL and of the transformers Trainer."""
 
-    method: Annotated[str, part("training method", "realm.methods", "sft", "sparring")] = "sft"
-    """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), or one that an installed package
-    brings."""
+    method: Annotated[str, part("training method", "realm.methods", "sft", "sparring", "grpo", "rloo")] = "sft"
+    """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), `grpo` and `rloo` (sampled
+    answers to prompts, rewarded by a skill's grader), or one that an installed package brings."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
@@ -71,3 +74,20 @@ class Hyperparameters(Settings):
     """Take products of matrices in bfloat16; `auto`: where the device has instructions for it."""
     gradient_checkpointing: bool = False
     """Trade time for memory."""
+    num_generations: int = Field(8, ge=2)
+    """`grpo`, `rloo`: answers sampled for each prompt. A row of a batch is a prompt there."""
+    max_completion_length: int = Field(256, ge=1)
+    """`grpo`, `rloo`: longest sampled answer in tokens; a longer one is cut and graded as it stands."""
+    temperature: float = Field(1.0, gt=0)
+    """Temperature of sampled answers."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Sampled answers draw from the smallest set of tokens that has this much probability."""
+    kl_beta: float = Field(0.0, ge=0)
+    """`grpo`, `rloo`: weight of the divergence from the weights that the quest began with (TRL's `beta`); above 0 these
+    are held beside the model."""
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    """`grpo`: advantages are divided by the standard deviation of the rewards of a prompt, of the batch, or not."""
+    refill_rounds: int = Field(1, ge=0)
+    """`grpo`, `rloo`: so often a step replaces prompts whose answers all earned the same by others of the quest."""
+    random_reward: bool = False
+    """`grpo`, `rloo`: the control. A fair coin instead of the grader; what then still rises was not learned from it."""
