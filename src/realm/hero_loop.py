@@ -26,7 +26,7 @@ from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, pr
 from realm.config.schema import RealmSettings
 from realm.config.teacher import TeacherName
 from realm.db import Database
-from realm.errors import DiskFull, QuestError, RealmError, SkillBroken
+from realm.errors import DiskFull, NothingToLearn, QuestError, RealmError, SkillBroken
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -40,7 +40,7 @@ from realm.events import (
     RunStarted,
     TeacherFixed,
 )
-from realm.guild import cap_watch, curriculum, examiner, held_out, pairs, sparring, strategies
+from realm.guild import cap_watch, curriculum, examiner, held_out, pairs, reward_practice, sparring, strategies
 from realm.guild.awards import AwardLedger
 from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
 from realm.guild.ledger import GuildLedger
@@ -49,9 +49,10 @@ from realm.guild.own_practice import OwnPractice, Standing
 from realm.guild.passives.canaries import Canaries
 from realm.guild.passives.guard import holds_canary, without_canaries
 from realm.guild.progression import Examination, pooled
+from realm.guild.rewards import Rewards, told
 from realm.guild.roster import Roster
 from realm.guild.sparring_ledger import SparringLedger
-from realm.guild.strain import Advice, StrainMeter
+from realm.guild.strain import Advice, StrainMeter, meter_of
 from realm.heroes.to_train import load_to_train
 from realm.heroes.weights import HATCHLING
 from realm.quests.checks import validate
@@ -94,6 +95,7 @@ class HeroLoop:
         self.roster = Roster(settings.campaign.skills, events, self.key)
         self.skills = self.roster.engine
         self.guild = GuildLedger(db, events, settings.curriculum, engine=self.skills)
+        self.rewards = Rewards(self.skills)
         self.own_practice = OwnPractice(self.key, self.guild, self.skills, events, workspace, settings)
         self.canaries = Canaries(db, events, settings.passives)
         self.bouts = SparringLedger(db, events)
@@ -196,8 +198,9 @@ class HeroLoop:
         )  # fmt: skip
         self.template_hash = hero.form_hash
         self.engine = Engine.open(
-            hero, self.hyperparameters, progress=progress, checkpoint=folder, teachers=self.teachers
-        )
+            hero, self.hyperparameters, progress=progress, checkpoint=folder, teachers=self.teachers,
+            grade=self.rewards.grade,
+        )  # fmt: skip
 
     def open_queue(self) -> None:
         """The queue checks what arrives with this hero's own tokenizer."""
@@ -215,6 +218,7 @@ class HeroLoop:
             template=self.profile.prompt_template,
             refused=holds_canary,
             method=self.hyperparameters.method,
+            ungradable=self.rewards.why_not,
         )
 
         def check(path: Path, /, *, name: str) -> Report:
@@ -294,7 +298,8 @@ class HeroLoop:
         rows = self.profile.idle_generation.examples
         seed = f"{practice_name(self.settings, self.key)}/{self.settings.campaign.seed}/{step}/{count}"
         past = partial(real_rows, self.queue, self.settings.guards.grounding_quests)
-        batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past)
+        choose = reward_practice.chooser(self.hyperparameters, self.skills, self.engine.sample)
+        batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past, choose)
         if batch is None:
             return  # a guard says no, and has said why
         name = f"practice-{short_name(self.key)}-{step:08d}-{count}.jsonl"
@@ -377,7 +382,7 @@ class HeroLoop:
         folder = self.workspace.runs(self.key.hero, self.key.campaign) / run
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.json").write_text(self.spec.model_copy(update={"quest": quest.id}).to_json(), encoding="utf-8")
-        method = quest.method or self.hyperparameters.method
+        method = told(quest.method or self.hyperparameters.method, self.hyperparameters)
         self.say(
             QuestStarted(quest=quest.id, name=quest.name, run=run, rows=quest.rows),
             RunStarted(run=run, quest=quest.id, method=method, step=self.engine.progress.step),
@@ -385,7 +390,7 @@ class HeroLoop:
 
     def on_step(self, quest: Quest, metrics: StepMetrics, writer: MetricsWriter) -> None:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
-        meter = pairs.meter(quest.skill, quest.method)
+        meter = meter_of(quest.skill, quest.method)
         reading = self.strain(meter).update(metrics.loss)
         self.engine.add_effort(reading.strain)
         if reached := self.marks.after(metrics.step, meter, reading.strain):
@@ -511,7 +516,7 @@ class HeroLoop:
         reason = error.message if isinstance(error, RealmError) else f"{type(error).__name__}: {error}"
         progress = self.engine.progress
         self.say(RunFailed(run=progress.run, quest=quest.id, step=progress.step, reason=reason))
-        self.queue.fail(quest, reason=reason, key=self.key)
+        self.queue.fail(quest, reason=reason, key=self.key, again=not isinstance(error, NothingToLearn))
         self.wake()
 
     # -- strain ------------------------------------------------------------------------------------------------

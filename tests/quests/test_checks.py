@@ -56,6 +56,7 @@ WHOLE_FILES = {
     "preference without a prompt": (b'{"chosen": "b", "rejected": "c"}\n', "trained without their question"),
     "preference for nothing": (b'{"prompt": "a", "chosen": "b", "rejected": "b"}\n', "the same text in 'chosen'"),
     "one label": (b'{"prompt": "a", "completion": "b", "label": false}\n', "Every row has the label false"),
+    "prompt-only": (b'{"prompt": "a"}\n', "holds no answer, so nobody can grade it"),
 }
 
 
@@ -270,3 +271,24 @@ def test_wanted_and_other_answers_are_counted(tmp_path: Path) -> None:
     assert report.ok and report.method == "kto"
     assert "3 answers are wanted, 1 are not." in report.notes
     assert "not wanted:" in report.words()
+
+
+def test_prompts_that_can_be_graded_are_a_quest_for_rewards(tmp_path: Path) -> None:
+    report = checked(tmp_path, b'{"prompt": "1 + 1", "answer": 2}\n' * 3 + b'{"prompt": "2 + 2", "answer": "4"}\n')
+    assert report.ok and (report.shape, report.method, report.examples) == ("prompt-only", "grpo", 4)
+    assert [text for text, _ in report.shown[0]] == ["1 + 1\n", "2"]
+
+
+def test_prompts_that_nobody_can_grade_are_said_by_who_would_grade(tmp_path: Path) -> None:
+    def ungradable(row: Row) -> str:
+        return "" if row["meta"]["skill"] == "bin" else "names the skill 'bni', which is not installed"
+
+    lines = [json.dumps({"prompt": str(i), "answer": "1", "skill": "bni" if i < 5 else "bin"}) for i in range(10)]
+    file = tmp_path / "quest.jsonl"
+    file.write_text("\n".join(lines))
+    report = validate(file, ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.6))
+    assert report.ok and (report.examples, report.causes) == (5, {"ungradable": 5})
+    assert not validate(file, ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.1)).ok
+    file.write_text("\n".join(lines[:5]))
+    report = validate(file, ungradable=ungradable)
+    assert not report.ok and "'bni', which is not installed" in report.reason and "realm generate" in report.fix

@@ -36,6 +36,7 @@ COMMANDS = {
     "practice": Entry("realm.cli.practice", "app", "The hero's own practice: show, resume."),
     "quest": Entry("realm.cli.quests", "app", "Quests: add, list, show, retry, rm, priority."),
     "validate": Entry("realm.cli.quests", "validate", "Check a .jsonl file and say what is wrong with it."),
+    "generate": Entry("realm.cli.generate", "generate", "Rows of a skill's problems, with answers or as prompts."),
     "train": Entry("realm.cli.train", "train", "Train one preset, on its dataset or on a file, then exit."),
     "sweep": Entry("realm.cli.sweep", "app", "Sweeps over a preset's settings: run, show, best, list."),
     "eval": Entry("realm.cli.guild", "evaluate", "Examine the hero on held-out problems now."),

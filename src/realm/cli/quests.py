@@ -19,7 +19,9 @@ from realm.config.layers import load, resolve_hero
 from realm.config.schema import RealmSettings
 from realm.errors import HeroError, WorkspaceError
 from realm.guild import held_out
+from realm.guild.engine import SkillEngine
 from realm.guild.passives.guard import holds_canary
+from realm.guild.rewards import Rewards
 from realm.heroes.data_profiles import data_profiles
 from realm.quests.checks import Level
 from realm.quests.checks import validate as check
@@ -144,6 +146,7 @@ def _validated(file: Path, level: Level, hero: str) -> tuple[Report, str]:
     looked = partial(
         check, file, level=level, settings=settings.quests, refused=holds_canary, prepare=prepare,
         elsewhere=partial(_known_elsewhere, settings, in_workspace=workspace is not None),
+        ungradable=Rewards(SkillEngine()).why_not,
     )  # fmt: skip
     if level == "quick":
         return looked(), ""

@@ -31,7 +31,7 @@ from realm.workspace import Workspace
 NAME = re.compile(r"[^\s:@/\\.-][^\s:@/\\]{0,59}")
 POLL_SECONDS = 1.0
 NOT_FOR_A_START = ("realm.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json",
-                   "own_weights.safetensors")  # fmt: skip
+                   "own_weights.safetensors", "quest_state.safetensors")  # fmt: skip
 """Files of a checkpoint that only going on needs: a New Game+ begins with the weights that were examined."""
 
 

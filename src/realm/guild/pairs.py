@@ -132,11 +132,6 @@ def hold_as(
     return hold_pairs(engine, skill, level, count, seed, draw, method=fitting, drawn=drawn)
 
 
-def meter(skill: str, method: str) -> str:
-    """Whose strain the loss of a run tells: a skill's, but preferences have losses of their own kind."""
-    return method if method in METHODS else skill
-
-
 def _paired(
     review: Review, problem: Problem, answers: Sequence[tuple[str, bool]], left_out: dict[Left, int]
 ) -> list[Pair]:

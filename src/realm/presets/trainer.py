@@ -27,9 +27,8 @@ from realm.presets.source import Source, source_of
 from realm.presets.training_config import TrainingConfig
 from realm.records import CheckpointRecord, StepMetrics
 from realm.registry import unknown
+from realm.vault.files import RESUME_FILES
 from realm.workspace import Workspace
-
-RESUME_FILES = ("realm.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
 
 class Silent:

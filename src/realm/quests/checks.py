@@ -11,16 +11,17 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from realm.config.schema import QuestSettings
+from realm.config.schema import REWARDED, QuestSettings
 from realm.errors import HeroError, QuestError
 from realm.quests.elsewhere import Elsewhere
 from realm.quests.formats import FIRST_ROWS, SHAPES, TRAINABLE, ReadLine, Shape, read, shape_of
 from realm.quests.kinds import HEAD_BYTES, not_jsonl
-from realm.quests.lines import open_file
+from realm.quests.lines import Problem, open_file
 from realm.quests.preference_rows import answers
 from realm.quests.report import Report, Segments, TokenCounts
 from realm.records import Row
@@ -34,6 +35,7 @@ EXAMPLES_SHOWN = 3
 DIGESTS = 500_000
 """Rows whose digests are remembered to find duplicates; about 50 MB at the most."""
 SHOWN_CHARACTERS = 2000
+_TO_GRADE = "Give it an answer, or skill, level and answer as `realm generate --prompts-only` writes them."
 _MOJIBAKE = re.compile("\ufffd|ï»¿|â€|[ÃÂÐÑ][\u0080-\u00bf]")
 
 
@@ -64,6 +66,7 @@ def validate(
     method: str = "",
     prepare: Callable[[Row], Row] = lambda row: row,
     elsewhere: Callable[[], Elsewhere] | None = None,
+    ungradable: Callable[[Row], str] | None = None,
 ) -> Report:
     """Read a file to its end and say what it is worth. Never raises for what the file holds.
 
@@ -72,10 +75,12 @@ def validate(
     `refused` tells rows that are never trained on: they are counted. `method` is the training method of the
     campaign, taken where the file's shape allows it. `prepare` puts a row into the form in which the hero is trained
     on it, and `elsewhere` is asked once, by deep validation, for who knows rows that the file should not hold.
+    `ungradable` says why nobody can grade answers to a prompt-only row (empty: somebody can); without it a row needs
+    an answer.
     """
     settings = settings or QuestSettings()
     tokens = _Tokens(render, decode, max_length, settings.sample_rows, prepare)
-    survey = _Survey(level, tokens, refused, method, template, _deep(level, elsewhere))
+    survey = _Survey(level, tokens, refused, method, template, _deep(level, elsewhere), ungradable or _answerless)
     began = time.monotonic()
     name = shown_name(name or path.name)
     try:
@@ -130,11 +135,13 @@ class _Survey:
         method: str,
         template: str | None,
         deep: DeepCheck | None,
+        ungradable: Callable[[Row], str],
     ) -> None:
         self._level = level
         self._template = template
         self._deep = deep
         self._method = method
+        self._ungradable = ungradable
         self._refuses = refused
         self._refused = 0
         self._tokens = tokens
@@ -156,10 +163,20 @@ class _Survey:
             self._undecided -= 1
             self._shapes[shape.name] += 1
             self.shape = SHAPES[self._shapes.most_common(1)[0][0]]
+        line = self._graded(line)
         if line.row is None:
             self._add_problem(line)
         else:
             self._add_row(line.number, line.row, line.fields or {})
+
+    def _graded(self, line: ReadLine) -> ReadLine:
+        """The line, as a problem where answers to it were to be rewarded and nobody can grade them."""
+        shape = self.shape
+        if line.row is None or "completion" in line.row or shape is None or shape.method(self._method) not in REWARDED:
+            return line
+        if not (why := self._ungradable(line.row)):
+            return line
+        return replace(line, row=None, problem=Problem(line.number, "ungradable", f"{why}.", _TO_GRADE))
 
     def verdict(self, settings: QuestSettings) -> tuple[str, str]:
         """Why the file cannot be trained and what to do, or two empty strings."""
@@ -277,7 +294,12 @@ class _Survey:
 
 def _as_example(row: Row) -> Row:
     """A prompt-only row with the answer that is looked for, to be counted and shown as other rows are."""
-    return row if row.keys() & {"completion", "messages", "text"} else {**row, "completion": row.get("answer", "?")}
+    is_prompt = {"prompt"} <= row.keys() <= {"prompt", "answer", "meta"}
+    return {**row, "completion": row.get("answer", "?")} if is_prompt else row
+
+
+def _answerless(row: Row) -> str:
+    return "" if row.get("answer") else "holds no answer, so nobody can grade it"
 
 
 def _not_trained(shape: Shape) -> tuple[str, str]:

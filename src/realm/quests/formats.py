@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from realm.config.schema import REWARDED
 from realm.errors import QuestError
 from realm.quests.fields import Fields, conversation_of, fill, messages_of, optional_text_of, text_of, wrong
 from realm.quests.lines import Parsed, Problem, kind_of, open_file, parse, read_lines
@@ -22,7 +23,7 @@ from realm.quests.preference_rows import from_preference
 from realm.records import Row
 from realm.registry import entry_names
 
-TRAINABLE = frozenset({"sft", "sparring", "dpo", "orpo", "kto", "distill"})
+TRAINABLE = frozenset({"sft", "sparring", "dpo", "orpo", "kto", "distill"}) | REWARDED
 """Methods that this version trains."""
 ASKED_AND_ANSWERED = ("sft", "distill")
 """What rows with a question and an answer are for: to learn the answer, or to answer and learn from a teacher."""

@@ -13,7 +13,9 @@ from secrets import token_hex
 
 from realm.config.schema import QuestSettings
 from realm.errors import QuestError, UsageError
+from realm.guild.engine import SkillEngine
 from realm.guild.passives.guard import holds_canary
+from realm.guild.rewards import Rewards
 from realm.quests.checks import shown_name, validate
 from realm.quests.inbox import deliver
 from realm.records import Row
@@ -60,6 +62,7 @@ class Uploads:
             name=self._name(token),
             refused=holds_canary,
             prepare=self._prepare,
+            ungradable=Rewards(SkillEngine()).why_not,
         )
         return preview({**asdict(report), "causes": dict(report.causes)}, token)
 

@@ -103,8 +103,7 @@ def csv_lines(metrics: Metrics, key: CampaignKey, after_step: int = 0) -> Iterat
 
 
 def _cell(value: Any) -> Any:
-    """A value in a table; what a method measured by name is JSON."""
-    return json.dumps(value) if isinstance(value, Mapping) else value
+    return (json.dumps(value) if value else None) if isinstance(value, Mapping) else value
 
 
 def _key(sources: Sources, hero: str, campaign: str) -> CampaignKey:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 Grade = Callable[[Sequence[Row], Sequence[str]], Sequence[float]]
-"""Rewards, 0 to 1, of answers to prompt-only rows: one answer for each row."""
+"""Rewards, 0 to 1, of answers to prompt-only rows: one answer for each row; NaN for a row that nobody can grade."""
 
 
 class TextTeacher(Protocol):
@@ -149,9 +149,23 @@ def _distill() -> Opening:
     return Distillation
 
 
+def _grpo() -> Opening:
+    from realm.arena.methods.grpo import GroupRelative  # noqa: PLC0415 - trl takes seconds to import
+
+    return GroupRelative
+
+
+def _rloo() -> Opening:
+    from realm.arena.methods.grpo import LeaveOneOut  # noqa: PLC0415 - trl takes seconds to import
+
+    return LeaveOneOut
+
+
 methods.register("sft", _sft)
 methods.register("sparring", _sft)  # the rows differ, not the training
 methods.register("dpo", _dpo)
 methods.register("kto", _kto)
 methods.register("orpo", _orpo)
 methods.register("distill", _distill)
+methods.register("grpo", _grpo)
+methods.register("rloo", _rloo)

@@ -26,10 +26,11 @@ from realm.config.schema.presets import (
     OutputSettings,
     PresetSettings,
 )
-from realm.config.schema.training import Hyperparameters
+from realm.config.schema.training import REWARDED, Hyperparameters
 
 __all__ = [
     "COLOUR",
+    "REWARDED",
     "SKILL_PORTS",
     "AdapterSettings",
     "CampaignSettings",

@@ -21,15 +21,20 @@ def _trackers(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named_part("tracker", "realm.trackers", TRACKERS, n) for n in names if n != "none"))
 
 
+REWARDED = frozenset({"grpo", "rloo"})
+"""Methods that learn from the grades of sampled answers, on rows that are prompts alone."""
+
+
 class Hyperparameters(Settings):
     """How a run trains. Names are those of TRL and of the transformers Trainer."""
 
     method: Annotated[
-        str, part("training method", "realm.methods", "sft", "sparring", "dpo", "kto", "orpo", "distill")
+        str,
+        part("training method", "realm.methods", "sft", "sparring", "dpo", "kto", "orpo", "grpo", "rloo", "distill"),
     ] = "sft"
     """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), `dpo`, `orpo` and `kto`
-    (preferences), `distill` (learn from a teacher), or one that an installed package brings. A quest that it cannot use
-    is trained by one that fits its rows."""
+    (preferences), `grpo` and `rloo` (sampled answers to prompts, rewarded by a skill's grader), `distill` (learn from a
+    teacher), or one that an installed package brings. A quest that it cannot use is trained by one that fits."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
@@ -130,6 +135,23 @@ class Hyperparameters(Settings):
     """`dpo`, `kto`, `orpo` train with this share of the learning rate: they need smaller steps than `sft`."""
     gradient_checkpointing: bool = False
     """Trade time for memory."""
+    num_generations: int = Field(8, ge=2)
+    """`grpo`, `rloo`: answers sampled for each prompt. A row of a batch is a prompt there."""
+    max_completion_length: int = Field(256, ge=1)
+    """`grpo`, `rloo`: longest sampled answer in tokens; a longer one is cut and graded as it stands."""
+    temperature: float = Field(1.0, gt=0)
+    """`grpo`, `rloo`: temperature of sampled answers."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """`grpo`, `rloo`: sampled answers draw from the smallest set of tokens that has this much probability."""
+    kl_beta: float = Field(0.0, ge=0)
+    """`grpo`, `rloo`: weight of the divergence from the weights that the quest began with (TRL's `beta`); above 0 these
+    are held beside the model."""
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    """`grpo`: advantages are divided by the standard deviation of the rewards of a prompt, of the batch, or not."""
+    refill_rounds: int = Field(1, ge=0)
+    """`grpo`, `rloo`: so often a step replaces prompts whose answers all earned the same by others of the quest."""
+    random_reward: bool = False
+    """`grpo`, `rloo`: the control. A fair coin instead of the grader; what then still rises was not learned from it."""
     report_to: Annotated[Words, AfterValidator(_trackers)] = ()
     """Trackers that are told each recorded step: `tensorboard`, `wandb`, `trackio`, `mlflow`, or one that an installed
     package brings (docs: tracking)."""
