@@ -27,5 +27,5 @@ def preset_of(settings: RealmSettings, sweep: Sweep, values: Mapping[str, Value]
     document = tomlkit.document()
     document.add(tomlkit.comment(f"The best trial of the sweep '{sweep.name}' ({sweep.sweep.objective})."))
     document["presets"] = tomlkit.table(is_super_table=True)
-    document["presets"][f"{sweep.name}-best"] = table  # type: ignore[index]
+    document["presets"][f"{sweep.name}-best"] = table
     return document
