@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table, Text, func, select, union_all
 
 from realm.db import Database, metadata
+from realm.records import CampaignKey
 
 fact_table = Table(
     "fact",
@@ -188,6 +189,15 @@ class RunStarted(Fact):
     quest: str
     method: str
     step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherFixed(Fact):
+    """Who a run learns from to its end. It scores every token (`tokens`), or its text is learned (`sequences`)."""
+
+    run: str
+    teacher: str
+    learned: str  # "tokens" or "sequences"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -526,16 +536,22 @@ class Events:
         return [_recorded(row) for row in rows if row.kind in KINDS]
 
 
-def standing_blockers(events: Events, limit: int = 200) -> list[BlockerRaised]:
-    """The blockers raised and not cleared since, newest first, each by its newest words."""
-    settled: set[str] = set()
+def standing_blockers(events: Events, key: CampaignKey | None = None, limit: int = 200) -> list[BlockerRaised]:
+    """The blockers raised and not cleared since, newest first, each by its newest words.
+
+    A blocker is one campaign's own, or nobody's; with `key` only those of that campaign and nobody's are named.
+    """
+    settled: set[tuple[str, str, str]] = set()
     standing: list[BlockerRaised] = []
     for recorded in events.newest(limit, kinds=("blocker_raised", "blocker_cleared")):
         fact = recorded.fact
-        if isinstance(fact, BlockerRaised) and fact.blocker not in settled:
+        if not isinstance(fact, BlockerRaised | BlockerCleared):
+            continue
+        name = fact.hero, fact.campaign, fact.blocker
+        theirs = key is not None and name[:2] not in {("", ""), (key.hero, key.campaign)}
+        if isinstance(fact, BlockerRaised) and name not in settled and not theirs:
             standing.append(fact)
-        if isinstance(fact, BlockerRaised | BlockerCleared):
-            settled.add(fact.blocker)
+        settled.add(name)
     return standing
 
 

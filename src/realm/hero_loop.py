@@ -13,16 +13,18 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from realm.arena.control import Request
 from realm.arena.engine import Engine
+from realm.arena.teachers import Teachers
+from realm.config.adapters import require_trainable
 from realm.config.beginning import practice_name
-from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
+from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit
 from realm.config.schema import RealmSettings
+from realm.config.teacher import TeacherName
 from realm.db import Database
 from realm.errors import DiskFull, QuestError, RealmError, SkillBroken
 from realm.events import (
@@ -36,8 +38,9 @@ from realm.events import (
     RunPaused,
     RunResumed,
     RunStarted,
+    TeacherFixed,
 )
-from realm.guild import cap_watch, curriculum, examiner, sparring, strategies
+from realm.guild import cap_watch, curriculum, examiner, held_out, pairs, sparring, strategies
 from realm.guild.awards import AwardLedger
 from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
 from realm.guild.ledger import GuildLedger
@@ -49,11 +52,12 @@ from realm.guild.progression import Examination, pooled
 from realm.guild.roster import Roster
 from realm.guild.sparring_ledger import SparringLedger
 from realm.guild.strain import Advice, StrainMeter
-from realm.heroes import hero as heroes
+from realm.heroes.to_train import load_to_train
 from realm.heroes.weights import HATCHLING
 from realm.quests.checks import validate
+from realm.quests.elsewhere import Elsewhere
 from realm.quests.inbox import Inbox, deliver
-from realm.quests.past import real_rows
+from realm.quests.past import TrainedRows, real_rows
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
 from realm.records import UNNAMED, CheckpointRecord, Progress, Row, RunResult, StepMetrics
@@ -81,10 +85,10 @@ class HeroLoop:
     def __init__(
         self, workspace: Workspace, settings: RealmSettings, db: Database, events: Events, spec: RunSpec | None = None
     ) -> None:
-        """Raises HeroError when the hero is to learn through an adapter, which this version cannot train."""
+        """Raises UsageError when the hero is to learn through an adapter that this machine cannot train."""
         self.workspace, self.settings, self.db, self.events = workspace, settings, db, events
         self.spec = spec or campaign_spec(settings, versions=installed_versions(), commit=program_commit())
-        require_all_weights(self.spec)
+        require_trainable(self.spec)
         self.key, self.profile, self.hyperparameters = self.spec.key, self.spec.profile, self.spec.hyperparameters
         self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, self.spec.retention)
         self.roster = Roster(settings.campaign.skills, events, self.key)
@@ -94,6 +98,12 @@ class HeroLoop:
         self.canaries = Canaries(db, events, settings.passives)
         self.bouts = SparringLedger(db, events)
         self.marks = Marks(settings.strain)
+        self.teachers = Teachers(
+            self.hyperparameters, settings.heroes, models=workspace.models,
+            runs=workspace.runs(self.key.hero, self.key.campaign), checkpoint=self.teaching_checkpoint,
+            tell=lambda run, who, how: self.say(TeacherFixed(run=run, teacher=who, learned=how)),
+            beat=lambda: self.heart.beat(),
+        )  # fmt: skip
         self.awards = AwardLedger(db, events, self.guild.rules, self.skills.shown)
         self.metrics = Metrics(db)
         self.watch = CampaignWatch(workspace, self.guild, self.key)
@@ -103,6 +113,7 @@ class HeroLoop:
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
+        self.held_out: held_out.HeldOut | None = None
 
     # -- a life ------------------------------------------------------------------------------------------------
     def live(self, stopping: threading.Event) -> None:
@@ -179,9 +190,14 @@ class HeroLoop:
         folder = self.keeper.folder(self.newest) if self.newest else None
         start = start_folder(self.workspace, self.key, self.starting_checkpoint)
         seed, models = self.settings.campaign.seed, self.workspace.models
-        hero = heroes.load(self.profile, models=models, checkpoint=folder or start, seed=seed, name=self.key.hero)
-        self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
-        self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
+        hero = load_to_train(
+            self.profile, self.spec.adapter, models=models, checkpoint=folder, start=start, seed=seed,
+            name=self.key.hero,
+        )  # fmt: skip
+        self.template_hash = hero.form_hash
+        self.engine = Engine.open(
+            hero, self.hyperparameters, progress=progress, checkpoint=folder, teachers=self.teachers
+        )
 
     def open_queue(self) -> None:
         """The queue checks what arrives with this hero's own tokenizer."""
@@ -189,8 +205,10 @@ class HeroLoop:
         tokenizer = copy.deepcopy(hero.tokenizer)  # the inbox has a thread of its own; a tokenizer serves one at a time
         validated = partial(
             validate,
-            level="standard",
+            level=self.settings.quests.validation,
+            elsewhere=self.known_elsewhere,
             render=partial(hero.family.render, tokenizer),
+            prepare=hero.data_profile.prepare,
             decode=tokenizer.decode,
             settings=self.settings.quests,
             max_length=self.hyperparameters.max_length,
@@ -207,8 +225,14 @@ class HeroLoop:
             self.workspace, self.db, self.events, self.settings.quests,
             check=check, template=self.profile.prompt_template, owner=self.key,
         )  # fmt: skip
+        self.trained_rows = TrainedRows(self.queue)
         self.inbox = Inbox(self.workspace, self.queue, self.settings.quests)
         self.queue.recover()
+
+    def known_elsewhere(self) -> Elsewhere:
+        """Who knows rows that a quest should not hold: the examinations, and what was trained before."""
+        self.held_out = self.held_out or held_out.of_skills(self.settings.campaign.skills, self.settings.curriculum)
+        return Elsewhere(self.held_out.where, self.trained_rows.lookup().where)
 
     def day(self) -> None:
         """One quest from claim to examination, or one rest."""
@@ -286,9 +310,11 @@ class HeroLoop:
         levels = {name: self.skills.get(name).levels for name in self.roster.usable()}
         for skill, level, practices in self.bouts.due(self.key, self.guild, levels, rule):
             seed = f"spar/{self.key}/{step}/{practices}"
-            bout = sparring.hold(self.skills, skill, level, rule.problems, seed, self.answer)
-            name = sparring.file_name(skill, step) if bout.examples else ""
-            if name:
+            bout = pairs.hold_as(
+                rule, self.skills, skill, level, rule.problems, seed, self.answer, self.sample,
+                method=self.hyperparameters.method,
+            )  # fmt: skip
+            if name := sparring.file_name(bout, step):
                 about = bout.sidecar(f"{self.key}@{step}")
                 self.inbox.take(deliver(self.workspace, name, bout.lines(), priority="high", meta=about))
             self.bouts.record(self.key, bout, step=step, quest=name, practices=practices)
@@ -334,6 +360,11 @@ class HeroLoop:
             hooks = _Hooks(self, quest, writer)
             return self.engine.train(self.rows(quest), run=run, quest=quest.id, hooks=hooks, method=quest.method)
 
+    def teaching_checkpoint(self, named: TeacherName) -> tuple[str, Path]:
+        """Id and folder of the checkpoint that a quest learns from."""
+        record, folder = self.keeper.named(named.hero, named.campaign, named.which)
+        return record.id, folder
+
     def rows(self, quest: Quest) -> Iterator[Row]:
         """The quest's rows. All are read and rendered before the first step: of a big file that takes minutes."""
         for number, row in enumerate(without_canaries(self.queue.rows(quest))):
@@ -346,16 +377,18 @@ class HeroLoop:
         folder = self.workspace.runs(self.key.hero, self.key.campaign) / run
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.json").write_text(self.spec.model_copy(update={"quest": quest.id}).to_json(), encoding="utf-8")
+        method = quest.method or self.hyperparameters.method
         self.say(
             QuestStarted(quest=quest.id, name=quest.name, run=run, rows=quest.rows),
-            RunStarted(run=run, quest=quest.id, method=quest.method or "sft", step=self.engine.progress.step),
+            RunStarted(run=run, quest=quest.id, method=method, step=self.engine.progress.step),
         )
 
     def on_step(self, quest: Quest, metrics: StepMetrics, writer: MetricsWriter) -> None:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
-        reading = self.strain(quest.skill).update(metrics.loss)
+        meter = pairs.meter(quest.skill, quest.method)
+        reading = self.strain(meter).update(metrics.loss)
         self.engine.add_effort(reading.strain)
-        if reached := self.marks.after(metrics.step, quest.skill, reading.strain):
+        if reached := self.marks.after(metrics.step, meter, reading.strain):
             self.say(*reached)
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
@@ -374,6 +407,7 @@ class HeroLoop:
             configuration=self.spec.model_dump(mode="json"),
             metrics={**metrics, "strain": {skill: meter.state() for skill, meter in self.strains.items()}},
             levels=self.guild.levels(self.key),
+            base=self.engine.hero.base.as_json() if self.engine.hero.base else {},
         )
         self.newest = self.keeper.save(self.key, self.engine.write, facts)
         if not self.stopping.is_set():  # who is told to stop is examined when it wakes
@@ -437,6 +471,11 @@ class HeroLoop:
             before_batch=self.heart.beat,
         )
 
+    def sample(self, prompts: Sequence[str], **how: Any) -> Sequence[Sequence[str]]:
+        """Several drawn answers to each prompt. Between two of them a slow hero shows life by itself."""
+        with self.heart.during():
+            return self.engine.sample(prompts, max_new_tokens=self.settings.curriculum.exam_max_new_tokens, **how)
+
     def standing(self, taken: Sequence[Examination]) -> tuple[float, dict[str, object]]:
         """Pooled accuracy of a sitting, and what the ledger of checkpoints keeps beside it."""
         correct, n = pooled(taken)
@@ -453,6 +492,8 @@ class HeroLoop:
                     loss_first=result.loss_first, loss_last=result.loss_last, effort=result.progress.effort,
                 )
             )  # fmt: skip
+        if result.outcome != "stopped":
+            self.teachers.release(result.progress.run)
         if result.outcome == "completed":
             self.queue.complete(quest, run=result.progress.run, steps=result.progress.quest_step, key=self.key)
             self.queue.sweep_practice(keep=KEPT_PRACTICE)
@@ -547,6 +588,7 @@ class _Hooks:
             self._writer.track(step, {f"exam/{one.skill}/{one.level}": one.accuracy for one in taken})
 
     def request(self) -> Request | None:
+        self._day.heart.beat()
         self._asked = self._day.request(self._quest)
         return self._asked
 

@@ -80,6 +80,21 @@ def test_dry_run_in_words(capsys: pytest.CaptureFixture[str]) -> None:
         assert part in said
 
 
+@pytest.mark.parametrize(
+    ("teacher", "words"),
+    [
+        ("Hatchling:elder@40", "Hatchling:elder@40; it scores every token"),
+        ("http://127.0.0.1:8000/v1#qwen", "so its answers are the text to learn (sequence-level)"),
+    ],
+)
+def test_dry_run_shows_who_teaches(teacher: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    dry_run("hatchling-quick", ["method=distill", f"teacher={teacher}"])
+    told = capsys.readouterr().out
+    assert words in next(line for line in told.splitlines() if line.startswith("  teacher"))
+    with pytest.raises(ConfigError, match="hatchling-quick: teacher: The method distill needs a teacher"):
+        dry_run("hatchling-quick", ["method=distill"])
+
+
 def test_dry_run_warns_of_memory_and_names_a_change(capsys: pytest.CaptureFixture[str]) -> None:
     dry_run("oracle-rauru-windows")
     assert "Would fit: batch_size=1 gradient_accumulation=8" in capsys.readouterr().out
@@ -114,8 +129,8 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_doctor_names_keys_that_are_not_used(capsys: pytest.CaptureFixture[str], here: Workspace) -> None:
-    here.settings.write_text("[adapters.mine]\nlora_dropout = 0.1\n")
+    here.settings.write_text('[output]\nlogs_dir = "elsewhere"\n')
     realm("doctor")
     said = capsys.readouterr().out
     assert "warn  settings: " in said
-    assert "'lora_dropout' is accepted and not used: this version trains all weights" in said
+    assert "'logs_dir' is accepted and not used: logs stay in the workspace" in said

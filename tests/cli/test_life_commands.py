@@ -19,14 +19,15 @@ def run(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-@pytest.mark.parametrize("command", ["play", "start-all", "doctor"])
-def test_a_hero_with_an_adapter_is_refused_before_anything_is_started(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str], command: str
+@pytest.mark.parametrize(("command", "code"), [("play", 2), ("start-all", 2), ("doctor", 1)])
+def test_a_base_in_four_bits_is_refused_before_anything_is_started(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, code: int
 ) -> None:
-    workspace.settings.write_text('[campaign]\nhero = "FLO"\nname = "first"\n')
-    assert run(command) == 1
+    monkeypatch.setenv("PATH", "")  # no driver answers
+    workspace.settings.write_text('[campaign]\nhero = "FLO"\nname = "first"\n[adapters.standard]\nquantize = "nf4"\n')
+    assert run(command) == code
     told = capsys.readouterr()
     said = told.out + told.err
-    assert "FLO learns through the adapter 'standard'; this version trains all weights." in said
-    assert "realm config set heroes.FLO.adapter none" in said
+    assert "FLO is to learn on a base in 4 bits" in said and "this machine has none" in said
+    assert "realm config set adapters.standard.quantize none" in said
     assert not workspace.log("hero").exists()

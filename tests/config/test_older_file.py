@@ -28,7 +28,7 @@ def test_loads_beside_the_catalogue(loaded: Loaded) -> None:
 
 def test_unused_keys_are_said_once_with_their_line(loaded: Loaded) -> None:
     said = "\n".join(loaded.notices)
-    for key in ("python_path", "logs_dir", "checkpoints_dir", "lora_dropout", "bias"):
+    for key in ("python_path", "logs_dir", "checkpoints_dir"):
         assert said.count(f"'{key}'") == 1
     assert "training.toml, line 35: 'python_path'" in said
 

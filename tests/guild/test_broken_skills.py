@@ -11,7 +11,7 @@ import pytest
 from realm.config.schema import CurriculumSettings
 from realm.db import Database
 from realm.errors import SkillBroken
-from realm.events import Events, standing_blockers
+from realm.events import BlockerCleared, Events, standing_blockers
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
 from realm.guild.examiner import Target, examine
@@ -96,6 +96,17 @@ def test_a_mended_skill_ends_its_blocker(packages: Path, db: Database) -> None:
     mended = Roster(["broken_load"], events, KEY)
     mended.call()
     assert mended.usable() == ["broken_load"] and standing_blockers(events) == []
+
+
+def test_two_campaigns_have_blockers_of_their_own(packages: Path, db: Database) -> None:
+    install(packages, "broken_load")
+    rival = CampaignKey("rival", "elsewhere")
+    Roster(["broken_load"], events := Events(db), KEY).call()
+    Roster(["broken_load"], events, rival).call()
+    assert len(standing_blockers(events)) == 2
+    events.append(BlockerCleared(hero=rival.hero, campaign=rival.campaign, blocker="skill-broken_load"))
+    assert standing_blockers(events, rival) == []
+    assert [b.hero for b in standing_blockers(events, KEY)] == [KEY.hero]
 
 
 def test_a_skill_that_is_not_installed_is_a_blocker_with_the_nearest_name(db: Database) -> None:

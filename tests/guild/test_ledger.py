@@ -241,17 +241,6 @@ def test_primitives_pool_the_newest_examination_of_each_level(ledger: GuildLedge
     assert (carry.name, carry.correct, carry.n, carry.accuracy) == ("carry", 12, 20, 0.6)
     assert carry.interval.low < 0.6 < carry.interval.high
     assert (parity_.correct, parity_.n) == (1, 2)
-    assert [(s, p.correct, p.n) for s, p in ledger.primitive_history(KEY, "bin", "carry")] == [
-        (1, 0, 10),
-        (2, 10, 20),
-        (3, 3, 10),
-    ]
-
-
-def test_the_weakest_come_first_and_need_enough_problems(ledger: GuildLedger) -> None:
-    asked = {"carry": (2, 10), "borrow": (5, 10), "parity": (0, 4), "fine": (9, 10)}
-    ledger.record([exam(1, 1, 50, primitives=asked)])
-    assert [p.name for p in ledger.weakest(KEY, "bin")] == ["carry", "borrow"]
 
 
 # -- practice ----------------------------------------------------------------------------------------------------
@@ -298,7 +287,7 @@ def test_a_hundred_thousand_examinations_do_not_slow_the_page(db: Database, ledg
         connection.execute(examination_table.insert(), rows)
     started = time.perf_counter()
     ledger.record([exam(1, 6000, 90)])
-    ledger.newest(KEY), ledger.primitives(KEY, "bin"), ledger.weakest(KEY, "bin"), ledger.levels(KEY)
+    ledger.newest(KEY), ledger.primitives(KEY, "bin"), ledger.levels(KEY)
     ledger.examinations(KEY, "bin", 7), ledger.was_examined(KEY, 77)
     assert time.perf_counter() - started < 2.0
 

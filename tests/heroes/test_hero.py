@@ -20,6 +20,8 @@ class Profile:
     revision: str | None = None
     chat_template: str | None = None
     family: str = "transformers"
+    data_profile: str = "none"
+    penalties: tuple = ()
 
 
 def weights_of(hero) -> torch.Tensor:

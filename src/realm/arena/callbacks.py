@@ -31,6 +31,8 @@ class StepFacts:
     input_tokens: int
     level_tokens: Mapping[LevelCell, int] = field(default_factory=dict)
     """The trained tokens by skill and level."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """What else the method measured, by name."""
 
 
 class StepWatch(TrainerCallback):  # type: ignore[misc]
@@ -123,4 +125,5 @@ class StepWatch(TrainerCallback):  # type: ignore[misc]
             quest_step=progress.quest_step,
             quest_steps=self._steps,
             val_loss=val_loss,
+            measures=facts.measures,
         )

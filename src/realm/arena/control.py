@@ -25,7 +25,7 @@ class Hooks(Protocol):
         """A checkpoint is due: `engine.progress` and `engine.write` say what to keep."""
 
     def request(self) -> Request | None:
-        """What a person wants now. Asked before the first step and after each one; must be quick."""
+        """What a person wants now. Asked before the first step, after each one, and while a quest is prepared."""
 
     def on_pause(self, step: int) -> None:
         """Training stands still after that campaign step."""

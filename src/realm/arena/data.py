@@ -74,7 +74,7 @@ def read(
     Rows marked as validation are held out, all of them; other held-out rows beyond `held_out_tokens` are neither
     trained nor measured.
     """
-    train, held_out = _Store(), _Store()
+    train, held_out = Store(), Store()
     truncated = untrained = marked = 0
     for row, rendered in _rendered(rows, render):
         ids, trained = rendered.token_ids[:max_length], rendered.trained[:max_length]
@@ -126,7 +126,7 @@ def is_held_out(row: Row, fraction: float) -> bool:
     return int.from_bytes(digest) < fraction * 2**64
 
 
-class _Store:
+class Store:
     """Grows by examples; moves to a temporary file when it gets large."""
 
     def __init__(self) -> None:

@@ -9,15 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from realm.arena.control import Hooks
-from realm.arena.methods import Course, Grade, Method, Parts, methods
+from realm.arena.methods import Course, Grade, Method, Parts, PreparedCourse, Teachers, methods
 from realm.arena.optim import build
 from realm.arena.schedule import Schedule
 from realm.config.schema import Hyperparameters
+from realm.errors import CheckpointError
 from realm.heroes.hero import LoadedHero
 from realm.records import LevelCell, Progress, Row, RunResult
 
@@ -43,6 +45,7 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None,
         grade: Grade | None = None,
+        teachers: Teachers | None = None,
     ) -> None:
         self.hero = hero
         self.settings = settings
@@ -51,12 +54,15 @@ class Engine:
         """What became of the rows of the newest quest: counts of truncated and untrained rows."""
         self._level_tokens: Counter[LevelCell] = Counter()
         hero.model.to(_device())
-        self._optimizer = build(hero.model, settings, hidden_matrices=hero.family.hidden_matrices(hero.model))
+        self._optimizer = build(hero.model, settings, hidden_matrices=hero.hidden_matrices)
         self.average = _average(hero.model, settings.ema_decay)
         """The weights that answer, are measured and are written."""
+        self._quest_state: Mapping[str, Any] | None = None
+        """What the method remembers of the quest in training."""
         if checkpoint is not None:
-            from realm.arena.files import restore  # noqa: PLC0415 - torch stays behind the door
+            from realm.arena.files import quest_state, restore  # noqa: PLC0415 - torch stays behind the door
 
+            self._quest_state = quest_state(checkpoint)
             restore(checkpoint, model=hero.model, optimizer=self._optimizer, average=self.average)
         self._schedule = Schedule(
             settings.lr_scheduler_type,
@@ -65,7 +71,12 @@ class Engine:
             lowest=settings.min_lr_rate,
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
-        self._parts = Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade)
+        self._parts = Parts(
+            hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render,
+            grade and _reading(hero, grade),
+            render_prompt=partial(hero.family.render_prompt, hero.tokenizer),
+            teachers=teachers, progress=lambda: self.progress, average=self.average,
+        )  # fmt: skip
         self._methods: dict[str, Method] = {}
         self.method(settings.method)
 
@@ -78,15 +89,16 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None = None,
         grade: Grade | None = None,
+        teachers: Teachers | None = None,
     ) -> Engine:
         """An engine that stands at `progress`; `checkpoint` is the folder that was written there.
 
-        `grade` gives the rewards of answers, to the methods that learn from them.
+        `grade` gives the rewards of answers, to the methods that learn from them; `teachers` finds who is learned from.
 
         Raises CheckpointError when a part of the checkpoint is missing, TrainingError when the model cannot be
         trained with these settings.
         """
-        return cls(hero, settings, progress, checkpoint, grade)
+        return cls(hero, settings, progress, checkpoint, grade, teachers)
 
     def method(self, name: str) -> Method:
         """The training method of that name, opened when it is asked for first. Raises UsageError for an unknown one."""
@@ -104,13 +116,13 @@ class Engine:
         began, before = time.perf_counter(), self.progress
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
-        course = self.method(method or self.settings.method).course(
-            rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}"
-        )
+        order = f"{self.settings.seed}/{quest.partition('.')[0]}"
+        prepared = map(self.hero.data_profile.prepare, rows)
+        course = self.method(method or self.settings.method).course(prepared, seed=order)
         self.reading = course.reading
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
-            self._aim(course.steps)
+            self._prepare(course, hooks)
             course.run(self.progress.quest_step, watch)
         if watch.ending != "stop":
             self.progress = replace(self.progress, quest_done=True)
@@ -144,19 +156,29 @@ class Engine:
         prompts: Sequence[Any],
         *,
         max_new_tokens: int,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         before_batch: Callable[[], object] = lambda: None,
     ) -> list[str]:
         """Greedy answers of the model as it stands, in the order asked; `before_batch` is called before each batch."""
-        hero = self.hero
         with self.average.applied():
-            return hero.family.answer(
-                hero.model,
-                hero.tokenizer,
-                prompts,
-                max_new_tokens=max_new_tokens,
-                batch_size=batch_size,
-                before_batch=before_batch,
+            return self.hero.answer(
+                prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, before_batch=before_batch
+            )
+
+    def sample(
+        self,
+        prompts: Sequence[Any],
+        *,
+        count: int,
+        temperature: float,
+        top_p: float,
+        max_new_tokens: int,
+        seed: str,
+    ) -> list[list[str]]:
+        """`count` sampled answers to each prompt by the model as it stands; the same for the same weights and seed."""
+        with self.average.applied():
+            return self.hero.sample(
+                prompts, count=count, temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens, seed=seed
             )
 
     def measure(self, rows: Iterable[Row], *, method: str = "") -> float | None:
@@ -171,26 +193,42 @@ class Engine:
             return course.validate()
 
     def write(self, folder: Path) -> None:
-        """Weights, tokenizer, optimizer, schedule and random state in Hugging Face layout; no manifest."""
+        """Weights (of an adapter: it alone), tokenizer, optimizer, schedule and random state; no manifest."""
         from realm.arena.files import write  # noqa: PLC0415 - torch stays behind the door
 
         write(
             folder,
-            model=self.hero.model,
-            tokenizer=self.hero.tokenizer,
+            hero=self.hero,
             optimizer=self._optimizer,
             scheduler=self._scheduler,
             average=self.average,
             step=self.progress.step,
+            quest_state=None if self.progress.quest_done else self._quest_state,
         )
 
     def _enter(self, run: str, quest: str) -> None:
         goes_on = quest == self.progress.quest and not self.progress.quest_done
         quest_step = self.progress.quest_step if goes_on else 0
+        self._quest_state = self._quest_state if quest_step else None
         self.progress = replace(self.progress, run=run, quest=quest, quest_step=quest_step, quest_done=False)
 
-    def _aim(self, quest_steps: int) -> None:
+    def _prepare(self, course: Course, hooks: Hooks) -> None:
+        """Let the course see the model of the quest's start, or give back to it what it remembered of that."""
+        share = 1.0
+        if isinstance(course, PreparedCourse):
+            share = course.learning_rate_share
+            if self.progress.quest_step and self._quest_state is None and course.state():
+                raise CheckpointError(
+                    "The checkpoint inside this quest does not hold what its method remembers of the quest's start.",
+                    hint="Leave the quest with `realm skip` and queue it anew with `realm quest retry`.",
+                )
+            course.begin(self._quest_state, hooks.request, self.average.applied)
+            self._quest_state = course.state() or None
+        self._aim(course.steps, share)
+
+    def _aim(self, quest_steps: int, share: float) -> None:
         """Point the schedule at this quest and give the optimizer the rate of the coming step."""
+        self._schedule.share = share
         step = self.progress.step
         self._schedule.start = step - self.progress.quest_step
         self._schedule.end = self._schedule.start + quest_steps
@@ -208,6 +246,16 @@ class Engine:
 
     def _render(self, rows: Sequence[Row]) -> Any:
         return self.hero.family.render_all(self.hero.tokenizer, rows)
+
+
+def _reading(hero: LoadedHero, grade: Grade) -> Grade:
+    """The same rewards, given for the plain answers."""
+    read = hero.data_profile.read
+
+    def graded(rows: Sequence[Row], answers: Sequence[str]) -> Sequence[float]:
+        return grade(rows, [read(answer, row["prompt"]) for row, answer in zip(rows, answers, strict=True)])
+
+    return graded
 
 
 def _scheduler(optimizer: Any, schedule: Schedule, step: int) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 from transformers.trainer_callback import TrainerState
@@ -14,28 +16,48 @@ from transformers.utils import logging
 from realm.arena.optim.averaging import WeightAverage
 from realm.arena.random_state import random_state, restore_random_state
 from realm.errors import CheckpointError
+from realm.heroes import adapters
+from realm.heroes.hero import LoadedHero
 
 OPTIMIZER, SCHEDULER, RANDOM = "optimizer.pt", "scheduler.pt", "rng_state.pth"
 OWN_WEIGHTS = "own_weights.safetensors"
 """The weights in training, where the model written is their running mean."""
+QUEST_STATE = "quest_state.safetensors"
+"""What the method remembers of the quest in training."""
 TRAINER_STATE = "trainer_state.json"
 
 
 def write(
-    folder: Path, *, model: Any, tokenizer: Any, optimizer: Any, scheduler: Any, average: WeightAverage, step: int
+    folder: Path,
+    *,
+    hero: LoadedHero,
+    optimizer: Any,
+    scheduler: Any,
+    average: WeightAverage,
+    step: int,
+    quest_state: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
     """Everything that going on needs, but for the progress, which the manifest holds."""
     folder.mkdir(parents=True, exist_ok=True)
+    if quest_state:
+        save_file(dict(quest_state), folder / QUEST_STATE)
     if average:
         save_file(average.state_dict(), folder / OWN_WEIGHTS)
     logging.disable_progress_bar()  # a bar for each save would fill a service's log
     with average.applied():
-        model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+        _write_weights(folder, hero)
+    hero.tokenizer.save_pretrained(folder)
     torch.save(optimizer.state_dict(), folder / OPTIMIZER)
     torch.save(scheduler.state_dict(), folder / SCHEDULER)
     torch.save(random_state(), folder / RANDOM)
     TrainerState(global_step=step, max_steps=step).save_to_json(str(folder / TRAINER_STATE))
+
+
+def _write_weights(folder: Path, hero: LoadedHero) -> None:
+    if hero.base is None:
+        hero.model.save_pretrained(folder)
+    else:
+        adapters.write(hero.model, folder, hero.base)
 
 
 def restore(folder: Path, *, model: Any, optimizer: Optimizer, average: WeightAverage) -> None:
@@ -60,7 +82,16 @@ def restore(folder: Path, *, model: Any, optimizer: Optimizer, average: WeightAv
     restore_random_state(_read(folder / RANDOM))
 
 
+def quest_state(folder: Path) -> dict[str, torch.Tensor] | None:
+    """What the method remembered of the quest that was in training; None when there was nothing."""
+    file = folder / QUEST_STATE
+    return load_file(file) if file.is_file() else None
+
+
 def _load_weights(folder: Path, model: Any) -> None:
+    if isinstance(model, PeftModel):
+        adapters.load_weights(folder, model)
+        return
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
         raise CheckpointError(f"{folder} holds no .safetensors weights.", hint="Use an older checkpoint.")

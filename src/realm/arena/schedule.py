@@ -27,10 +27,12 @@ class Schedule:
     """Steps that set the pace of `inverse_sqrt`: after three times as many the rate is at half."""
     lowest: float = 0.0
     """`inverse_sqrt` falls no further than to this share."""
+    share: float = 1.0
+    """What the method of the quest in training takes of the rate."""
 
     def factor(self, step: int) -> float:
         """0..1 for the update that follows `step` finished ones."""
-        return self._warmup(step) * self._decay(step)
+        return self.share * self._warmup(step) * self._decay(step)
 
     def _warmup(self, step: int) -> float:
         return 1.0 if step >= self.warmup_steps else (step + 1) / (self.warmup_steps + 1)

@@ -51,6 +51,8 @@ COMMANDS = {
         "Campaigns: create, activate, list, show, pause, archive, continue, compare, export, rerun.",
     ),
     "vault": Entry("realm.cli.vault", "app", "Checkpoints: ls, show, verify, retain."),
+    "export": Entry("realm.cli.export", "export", "A checkpoint as a folder for other programs: hf, merged, gguf."),
+    "adapter": Entry("realm.cli.export", "app", "Adapters: merge, unmerge, show."),
     "config": Entry("realm.cli.config", "app", "Settings: show, schema, set."),
     "presets": Entry("realm.cli.config", "presets", "Presets of the catalogue and of this workspace."),
     "serve": Entry("realm.cli.serve", "serve", "Run one service alone."),

@@ -15,11 +15,12 @@ import typer
 
 from realm.cli.context import INSTALL_TRAIN, find_workspace, print_json
 from realm.cli.train_suggest import suggested
+from realm.config.adapters import require_trainable
 from realm.config.hardware import Machine, detect, suggest
 from realm.config.in_play import in_play_with_sources
 from realm.config.layers import load
-from realm.config.run_spec import campaign_spec, require_all_weights
-from realm.errors import ConfigError, HeroError, PortTaken, UsageError, WorkspaceError
+from realm.config.run_spec import campaign_spec
+from realm.errors import ConfigError, MissingExtra, PortTaken, UsageError, WorkspaceError
 from realm.weaver.supervisor import require_port
 from realm.workspace import Workspace
 
@@ -108,8 +109,8 @@ def _settings(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("settings", "warn", notice, "Leave the key out; nothing changes by it.")
     yield Finding("settings", "ok", f"campaign {settings.campaign.hero}:{settings.campaign.name}")
     try:
-        require_all_weights(campaign_spec(settings, versions={}))
-    except HeroError as error:
+        require_trainable(campaign_spec(settings, versions={}))
+    except (UsageError, MissingExtra) as error:
         yield Finding("training", "fail", error.message, error.hint)
     holder = workspace.holder()
     if holder is not None:

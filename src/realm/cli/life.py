@@ -19,7 +19,8 @@ import typer
 from realm.cli.address import page_address, page_url, with_token
 from realm.cli.context import Realm, find_workspace, open_realm, open_workspace, print_json
 from realm.cli.narrate import line
-from realm.config.run_spec import campaign_spec, require_all_weights
+from realm.config.adapters import require_trainable
+from realm.config.run_spec import campaign_spec
 from realm.config.schema import ServiceSettings
 from realm.errors import ServiceError, UsageError, WorkspaceLocked
 from realm.guild.ledger import GuildLedger
@@ -186,7 +187,7 @@ def _environment(workspace: Workspace, services: ServiceSettings) -> dict[str, s
 
 def _require_trainable(realm: Realm) -> None:
     """Say here, once, what the hero would refuse in its log, start after start."""
-    require_all_weights(campaign_spec(realm.settings, versions={}))
+    require_trainable(campaign_spec(realm.settings, versions={}))
 
 
 def _check_ports(realm: Realm) -> None:

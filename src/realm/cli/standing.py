@@ -47,7 +47,7 @@ def standing(realm: Realm) -> dict[str, Any]:
         "examinations": [examination_row(e) for e in guild.newest(realm.key)],
         "blockers": [
             {"blocker": b.blocker, "trying": b.trying, "why": b.why, "fix": b.fix}
-            for b in standing_blockers(realm.events)
+            for b in standing_blockers(realm.events, realm.key)
         ],
         "champion": champion.id if champion else None,
         "queue": QuestQueue(realm.workspace, realm.db, realm.events, realm.settings.quests).counts(),

@@ -17,6 +17,7 @@ from realm.config.estimate import GB, MemoryEstimate, cheaper, estimate, geometr
 from realm.config.layers import Loaded, load_with_sources
 from realm.config.preset_file import PresetRun, load_preset
 from realm.config.run_spec import RunSpec
+from realm.config.teacher import parse
 
 PRECISION = {True: "bfloat16", False: "float32", "auto": "bfloat16 where the processor multiplies in it"}
 
@@ -111,6 +112,8 @@ def _spec_lines(spec: RunSpec) -> Iterable[str]:
         about = (spec.dataset.description, spec.dataset.notes, ", ".join(spec.dataset.domains))
         yield f"            {'; '.join(filter(None, about))}"
     yield f"  adapter   {_adapter_words(spec)}"
+    if used.method == "distill":
+        yield f"  teacher   {parse(used.teacher).words()}"
     yield (
         f"  training  {used.method}, {used.optim}, learning rate {used.learning_rate:g} {used.lr_scheduler_type}, "
         f"warmup {used.warmup_steps}, {used.num_train_epochs:g} epoch(s)"

@@ -39,7 +39,7 @@ def list_checkpoints(
 ) -> None:
     """List checkpoints of a campaign, highest step first."""
     with open_realm() as realm:
-        keeper = _keeper(realm)
+        keeper = open_keeper(realm)
         key = _key(realm, hero, campaign)
         found = keeper.ledger.list(key, state=None if everything else "present", limit=limit)
         if as_json:
@@ -54,14 +54,14 @@ def list_checkpoints(
 def show(checkpoint: CheckpointArgument = "latest", as_json: JsonOption = False) -> None:
     """Show where a checkpoint comes from and what it holds."""
     with open_realm() as realm:
-        keeper = _keeper(realm)
-        record = _find(realm, keeper.ledger, checkpoint)
+        keeper = open_keeper(realm)
+        record = find_checkpoint(realm, keeper.ledger, checkpoint)
         folder = _folder(keeper, record)
         content = manifest.read(folder).model_dump(mode="json") if folder.is_dir() else None
         if as_json:
             print_json({**_as_json(keeper, record), "manifest": content})
             return
-        for name, value in _described(keeper, record).items():
+        for name, value in _described(keeper, record, (content or {}).get("lineage", {}).get("base", {})).items():
             typer.echo(f"{name:<12} {value}")
         for name, entry in (content or {}).get("files", {}).items():
             typer.echo(f"{_size(entry['size_bytes']):>12} {name}")
@@ -79,9 +79,9 @@ def verify(
     Changes nothing; exits with 1 when one is not whole.
     """
     with open_realm() as realm:
-        keeper = _keeper(realm)
+        keeper = open_keeper(realm)
         key = _key(realm, hero, campaign)
-        records = [_find(realm, keeper.ledger, checkpoint)] if checkpoint else keeper.ledger.present(key)
+        records = [find_checkpoint(realm, keeper.ledger, checkpoint)] if checkpoint else keeper.ledger.present(key)
         problems = {record.id: _problem(_folder(keeper, record)) for record in records}
     if as_json:
         print_json([{"checkpoint": name, "whole": not why, "problem": why} for name, why in problems.items()])
@@ -100,7 +100,7 @@ def retain(
 ) -> None:
     """Drop the checkpoints that the policy does not keep; each with its reason."""
     with open_realm() as realm:
-        keeper = _keeper(realm)
+        keeper = open_keeper(realm)
         key = _key(realm, hero, campaign)
         plan = keeper.plan(key) if dry_run else keeper.retain(key)
     if as_json:
@@ -113,7 +113,8 @@ def retain(
     typer.echo(f"{len(plan.keep)} stay, {len(plan.drop)} {'would go' if dry_run else 'went'}.")
 
 
-def _keeper(realm: Realm) -> Keeper:
+def open_keeper(realm: Realm) -> Keeper:
+    """The keeper of this workspace's checkpoints."""
     ledger = CheckpointLedger(realm.db, realm.events)
     return Keeper(realm.workspace, ledger, realm.events, realm.settings.retention)
 
@@ -122,7 +123,7 @@ def _key(realm: Realm, hero: str, campaign: str) -> CampaignKey:
     return CampaignKey(hero or realm.key.hero, campaign or realm.key.campaign)
 
 
-def _find(realm: Realm, ledger: CheckpointLedger, name: str) -> CheckpointRecord:
+def find_checkpoint(realm: Realm, ledger: CheckpointLedger, name: str) -> CheckpointRecord:
     """The checkpoint that is meant. Raises CheckpointError and UsageError."""
     if name in {"latest", "champion"}:
         found = ledger.newest(realm.key) if name == "latest" else ledger.champion(realm.key)
@@ -152,7 +153,7 @@ def _as_json(keeper: Keeper, record: CheckpointRecord) -> dict[str, Any]:
     return {**asdict(record), "path": str(_folder(keeper, record))}
 
 
-def _described(keeper: Keeper, record: CheckpointRecord) -> dict[str, object]:
+def _described(keeper: Keeper, record: CheckpointRecord, base: dict[str, str]) -> dict[str, object]:
     return {
         "checkpoint": record.id,
         "state": f"{record.state}: {why}" if (why := keeper.ledger.reason(record.id)) else record.state,
@@ -160,6 +161,7 @@ def _described(keeper: Keeper, record: CheckpointRecord) -> dict[str, object]:
         "saved": _when(record),
         "size": _size(record.size_bytes),
         "parent": record.parent or "first weights",
+        **({"adapter on": f"{base['base_model']} (sha256 {base['sha256'][:12]})"} if base else {}),
         "run": record.run or "-",
         "levels": _levels(record),
         "examination": _accuracy(record) + (" (champion)" if record.champion else ""),

@@ -16,11 +16,9 @@ NOT_USED = {
     "python_path": "Realm runs in the Python it was started with",
     "logs_dir": "logs stay in the workspace",
     "checkpoints_dir": "checkpoints stay in the workspace",
-    "lora_dropout": "this version trains all weights, no adapters",
-    "bias": "this version trains all weights, no adapters",
 }
 """Keys that are accepted and have no use, with the reason."""
-TABLES_WITH_UNUSED_KEYS = {"hardware", "output", "adapters", "presets"}
+TABLES_WITH_UNUSED_KEYS = {"hardware", "output"}
 
 
 class Checker:

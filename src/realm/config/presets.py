@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from realm.config import teacher
 from realm.config.layers import hero_name, resolve_hyperparameters
 from realm.config.run_spec import RunSpec, installed_versions
 from realm.config.schema import (
@@ -29,7 +30,10 @@ def preset_spec(
     Raises UsageError for an unknown preset, and ConfigError with every limit that the preset breaks.
     """
     spec = merged(settings, name)
-    if problems := list(violations(spec)):
+    problems = list(violations(spec))
+    if wrong := teacher.problem(settings, spec.hyperparameters):
+        problems.append(f"{name}: {wrong}")
+    if problems:
         raise ConfigError(problems, hint=way_out(settings, spec))
     versions = installed_versions() if versions is None else versions
     return spec.model_copy(update={"versions": dict(versions), "git_commit": commit})
@@ -82,7 +86,7 @@ def merged(settings: RealmSettings, name: str) -> RunSpec:
     return RunSpec(
         preset=name,
         hero=hero,
-        profile=profile,
+        profile=profile.model_copy(update={"data_profile": preset.data_profile or profile.data_profile}),
         campaign=preset.campaign or name,
         seed=settings.campaign.seed,
         hyperparameters=asked,

@@ -23,7 +23,7 @@ from realm.config.schema import (
     RetentionSettings,
     Settings,
 )
-from realm.errors import ConfigError, HeroError
+from realm.errors import ConfigError
 from realm.records import CampaignKey
 
 VERSIONED_PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", "safetensors")
@@ -114,18 +114,6 @@ def campaign_spec(
         versions=dict(installed_versions() if versions is None else versions),
         git_commit=commit,
     )
-
-
-def require_all_weights(spec: RunSpec) -> None:
-    """An adapter that was asked for is never left out in silence: all weights need several times the memory.
-
-    Raises HeroError, with the setting that trains all weights.
-    """
-    if spec.adapter is not None:
-        raise HeroError(
-            f"{spec.hero} learns through the adapter '{spec.adapter_name}'; this version trains all weights.",
-            hint=f"Where the memory is there: realm config set heroes.{spec.hero}.adapter none",
-        )
 
 
 def installed_versions() -> dict[str, str]:

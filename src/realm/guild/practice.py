@@ -137,7 +137,6 @@ def _sidecar(mix: Mix, rows: int, seed: str, priority: str) -> dict[str, Any]:
         "made_by": "realm practice",
         "version": __version__,
         "source": "practice",
-        "method": "sft",
         "skill": skill,
         "level": level,
         "priority": priority,

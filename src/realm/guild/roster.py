@@ -32,7 +32,7 @@ class Roster:
             self._raise(f"skill-name-{name}", "finding skills", sentence, "Uninstall or rename one of them.")
         well = {_blocker(name) for name in self.engine.names() if name not in self.engine.broken}
         clashes = {f"skill-name-{name}" for name in self.engine.registry.clashes}
-        for blocker in standing_blockers(self._events):
+        for blocker in standing_blockers(self._events, self._key):
             gone = blocker.blocker.startswith("skill-name-") and blocker.blocker not in clashes
             if blocker.blocker in well or gone:
                 self._events.append(BlockerCleared(**self._names, blocker=blocker.blocker))
@@ -45,7 +45,7 @@ class Roster:
         self._raise(_blocker(error.skill), error.doing, error.message, error.hint)
 
     def _raise(self, blocker: str, trying: str, why: str, fix: str) -> None:
-        if not any((b.blocker, b.why) == (blocker, why) for b in standing_blockers(self._events)):
+        if not any((b.blocker, b.why) == (blocker, why) for b in standing_blockers(self._events, self._key)):
             self._events.append(BlockerRaised(**self._names, blocker=blocker, trying=trying, why=why, fix=fix))
 
     @property

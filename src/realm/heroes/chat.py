@@ -67,6 +67,11 @@ def render_prompt(tokenizer: Any, prompt: str | Sequence[Message]) -> list[int]:
     return _encode(tokenizer, _render(tokenizer, _as_user(prompt), opening=True))
 
 
+def render_text(tokenizer: Any, messages: Sequence[Message], *, opening: bool = False) -> str:
+    """What the chat template makes of messages; with `opening`, up to where the next answer begins."""
+    return _render(tokenizer, messages, opening=opening)
+
+
 def template_hash(tokenizer: Any) -> str:
     """A short name for the exact template, stored with every examination."""
     return blake2b((tokenizer.chat_template or "").encode(), digest_size=8).hexdigest()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from realm.errors import HeroError
 from realm.heroes import weights
 from realm.heroes.chat import Message, Rendered, render, render_all, render_prompt
+from realm.heroes.penalties import TokenPenalty
 from realm.heroes.weights import Weights
 from realm.registry import Registry
 
@@ -31,6 +32,13 @@ class Family(ABC):
     @abstractmethod
     def load_model(self, found: Weights, tokenizer: Any, *, seed: str) -> Any:
         """The model in float32 on the CPU; `seed` names the first weights of one that is built."""
+
+    def load_quantized(self, found: Weights, quantize: str) -> Any:
+        """The model with its weights in 4 bits on the GPU, for an adapter to grow on. Raises HeroError if it cannot."""
+        raise HeroError(
+            f"The family '{self.id}' loads no quantised models ({quantize}).",
+            hint="Set the adapter's quantize = 'none'.",
+        )
 
     @abstractmethod
     def adapter_targets(self, model: Any, part: AdapterPart) -> list[str]:
@@ -59,10 +67,14 @@ class Family(ABC):
         prompts: Sequence[str | Sequence[Message]],
         *,
         max_new_tokens: int,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         before_batch: Callable[[], object] = lambda: None,
+        penalties: Sequence[TokenPenalty] = (),
     ) -> list[str]:
-        """Greedy answers in the order asked; `before_batch` is called before each batch of them."""
+        """Greedy answers in the order asked; `before_batch` is called before each batch of them.
+
+        `penalties` are given only where a hero's profile has some.
+        """
         from realm.heroes.generation import answer  # noqa: PLC0415 - torch stays behind the door
 
         return answer(
@@ -72,6 +84,33 @@ class Family(ABC):
             max_new_tokens=max_new_tokens,
             batch_size=batch_size,
             before_batch=before_batch,
+            penalties=penalties,
+        )
+
+    def sample(
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompts: Sequence[str | Sequence[Message]],
+        *,
+        count: int,
+        temperature: float,
+        top_p: float,
+        max_new_tokens: int,
+        seed: str,
+    ) -> list[list[str]]:
+        """`count` sampled answers for each prompt, in the order asked; weights, seed and prompt alone decide them."""
+        from realm.heroes.generation import sample  # noqa: PLC0415 - torch stays behind the door
+
+        return sample(
+            model,
+            tokenizer,
+            prompts,
+            count=count,
+            temperature=temperature,
+            top_p=top_p,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
         )
 
 
@@ -101,6 +140,16 @@ class TransformersFamily(Family):
 
             return hatchling.build(tokenizer, seed=seed)
         return _read(found)
+
+    def load_quantized(self, found: Weights, quantize: str) -> Any:
+        if found.folder is None or found.gguf_file:
+            raise HeroError(
+                "Only weights in safetensors can be loaded in 4 bits, not those of hatchling and smol.",
+                hint="Set the adapter's quantize = 'none': these heroes are small.",
+            )
+        from realm.heroes.quantised import read  # noqa: PLC0415 - torch stays behind the door
+
+        return read(found.folder)
 
     def adapter_targets(self, model: Any, part: AdapterPart) -> list[str]:
         names = {name.rpartition(".")[2] for name in _inner_linears(model)}

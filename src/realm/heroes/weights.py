@@ -45,6 +45,11 @@ def find(base_model: str, *, models_folder: Path | None, revision: str | None = 
 
 def complete(folder: Path) -> Path:
     """The folder itself, if it holds a configuration and safetensors. Raises WeightsMissing saying what is absent."""
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise WeightsMissing(
+            f"The folder {folder} holds an adapter alone, and no model.",
+            hint="Make a model of it and its base: realm adapter merge CHECKPOINT --to DIR",
+        )
     if not (folder / "config.json").is_file():
         raise WeightsMissing(
             f"The folder {folder} holds no model: config.json is missing.",

@@ -71,7 +71,7 @@ class QuestQueue:
         self._lock = threading.RLock()
         self._folders = Folders(workspace, effect)
         self._ledger = QuestLedger(db, events, effect)
-        check = check or partial(validate, level="standard", settings=settings, template=template)
+        check = check or partial(validate, level=settings.validation, settings=settings, template=template)
         self._filing = Filing(self._folders, self._ledger, settings, check, clock)
 
     # -- coming in ---------------------------------------------------------------------------------------------

@@ -15,9 +15,11 @@ from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse
 
 from realm import __version__
+from realm.config.layers import resolve_hero
 from realm.config.schema import RealmSettings
 from realm.db import Database
 from realm.events import Events
+from realm.heroes.data_profiles import data_profiles
 from realm.http import make_app
 from realm.tavern.campaign_routes import CampaignRoutes
 from realm.tavern.live import CARDS, Live, Topic
@@ -62,7 +64,8 @@ class Tavern:
         self.workspace = workspace
         self.view = View(workspace, settings, db, events)
         self.campaign_routes = CampaignRoutes(workspace, settings, db, events)
-        self.uploads = Uploads(workspace, settings.quests)
+        profile = resolve_hero(settings, settings.campaign.hero)
+        self.uploads = Uploads(workspace, settings.quests, data_profiles.get(profile.data_profile).prepare)
         self.pages = Pages()
         self.skins = skins()
         self.live = Live(self.view, self.pages, self.skins, f"{__version__}-{uuid.uuid4().hex[:6]}")

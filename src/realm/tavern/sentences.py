@@ -19,6 +19,7 @@ PLAIN: dict[str, str] = {
     "practice_planned": "Queue empty: {rows} practice examples generated.",
     "sparring_held": "{skill:short} level {level}, own mistakes: {asked} asked, {wrong} wrong, {examples} examples.",
     "run_started": "Run started at step {step} ({method}).",
+    "teacher_fixed": "Learning from {teacher} ({learned}).",
     "run_paused": "Run paused at step {step}.",
     "run_resumed": "Run resumed at step {step}.",
     "run_finished": "Run {outcome} at step {step}: loss {loss_first} to {loss_last}.",

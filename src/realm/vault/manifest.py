@@ -42,6 +42,8 @@ class ManifestFacts:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     levels: Mapping[str, int] = field(default_factory=dict)
     """Mastered level of each skill at save."""
+    base: Mapping[str, str] = field(default_factory=dict)
+    """What an adapter was trained on: `base_model`, `sha256`, ...; empty where the weights are whole."""
     created: float = field(default_factory=time.time)
     """Unix seconds."""
 
@@ -62,6 +64,7 @@ class Lineage(_Part):
     run: str
     parent: str
     quests: tuple[str, ...]
+    base: dict[str, str] = {}
 
 
 class FileEntry(_Part):
@@ -119,7 +122,12 @@ def assemble(facts: ManifestFacts, files: Mapping[str, FileEntry]) -> Manifest:
     versions, commit = _program()
     return Manifest(
         lineage=Lineage(
-            hero=facts.hero, campaign=facts.campaign, run=facts.run, parent=facts.parent, quests=facts.quests
+            hero=facts.hero,
+            campaign=facts.campaign,
+            run=facts.run,
+            parent=facts.parent,
+            quests=facts.quests,
+            base=dict(facts.base),
         ),
         progress=facts.progress,
         configuration=configuration,

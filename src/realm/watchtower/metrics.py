@@ -5,6 +5,7 @@ A step that is trained again after a kill replaces its row. Knows no chart and n
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
+    Text,
     bindparam,
     func,
     select,
@@ -63,6 +65,7 @@ metric_table = Table(
     Column("effort", Float),
     Column("quest_step", Integer, nullable=False),
     Column("quest_steps", Integer, nullable=False),
+    Column("measures", Text),
     sqlite_with_rowid=False,  # rows lie in the order of their key: a range of steps is one read
 )
 _m = metric_table.c
@@ -138,6 +141,7 @@ class MetricsWriter:
     def add(self, metrics: StepMetrics) -> None:
         """Take a step; a step that was taken before replaces it."""
         row = {"hero": self._key.hero, "campaign": self._key.campaign, "run": self._run, **asdict(metrics)}
+        row["measures"] = json.dumps(row["measures"]) if row["measures"] else None
         self._rows[metrics.step] = row
         if self._trackers:
             self._trackers.add(metrics)
@@ -335,4 +339,5 @@ def _metrics(row: RowMapping) -> StepMetrics:
     for name in ("loss", "grad_norm"):
         if values[name] is None:
             values[name] = float("nan")
+    values["measures"] = json.loads(values["measures"] or "{}")
     return StepMetrics(**values)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,16 +13,15 @@ from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
 from realm.arena.batches import Batch, Loader, Part
-from realm.arena.callbacks import StepFacts
 from realm.arena.data import Examples, Reading, read
 from realm.arena.methods import Parts
-from realm.arena.methods.warm import WarmTrainer, untouched
+from realm.arena.methods.warm import WarmCourse, WarmTrainer, common_arguments, first, quiet, untouched
+from realm.arena.methods.weighting import TokenWeighting, weighting_of
 from realm.arena.packing import CPU_PART_TOKENS, Plan
 from realm.arena.precision import prepare
-from realm.arena.seeds import number
 from realm.config.schema import Hyperparameters
 from realm.errors import TrainingError
-from realm.records import LevelCell, Row
+from realm.records import Row
 
 # A reading of the validation loss costs about as much as this many training batches at most.
 EVALUATION_BATCHES = 2
@@ -39,36 +35,51 @@ class PackedSFTTrainer(WarmTrainer, SFTTrainer):  # type: ignore[misc]
 
     loss_is_scaled_for_ga = True
 
+    weighting: TokenWeighting | None = None
+    """Weighs the loss of each token; None: every token counts alike."""
+
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: Any) -> int:
-        return sum(len(part["targets"]) for batch in batch_samples for part in batch)
+        parts = [part for batch in batch_samples for part in batch]  # asked before a step, with all its batches
+        if self.weighting and len(parts) > 1:
+            self.weighting.weigh(parts, self._logits_ahead)
+        return sum(len(part["targets"]) for part in parts)
 
     def compute_loss(
         self, model: Any, inputs: Part, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
         items = num_items_in_batch or len(inputs["targets"])
-        return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
+        if self.weighting is None:
+            return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
+        logits = logits_at(model, self.model.get_output_embeddings(), inputs)
+        weights = inputs["weights"] if "weights" in inputs else self.weighting.of_one(logits, inputs["targets"])
+        return (weights * F.cross_entropy(logits, inputs["targets"], reduction="none")).sum() / items
+
+    def _logits_ahead(self, part: Part) -> Tensor:
+        with self.autocast_smart_context_manager():
+            return logits_at(self.model, self.model.get_output_embeddings(), self._prepare_inputs(part))
 
 
 class SupervisedFineTuning:
     """The method `sft`: the loss falls on the assistant's tokens."""
+
+    trainer_class = PackedSFTTrainer
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         if parts.settings.packing:
             require_isolation(parts.model)
         with untouched(parts.model):
-            self.trainer = PackedSFTTrainer(
+            self.trainer = self.trainer_class(
                 model=parts.model,
                 args=arguments(parts.settings),
-                data_collator=_first,
+                data_collator=first,
                 train_dataset=Dataset.from_dict({"input_ids": [[0]]}),  # asked for, never read
                 processing_class=parts.tokenizer,
                 optimizers=(parts.optimizer, parts.scheduler),
             )
+        self.trainer.weighting = weighting_of(parts.settings)
         self.trainer.bf16 = prepare(parts.model, parts.settings.bf16)
-        for callback in list(self.trainer.callback_handler.callbacks):
-            if type(callback).__name__ == "PrinterCallback":
-                self.trainer.remove_callback(callback)
+        quiet(self.trainer)
 
     def course(self, rows: Iterable[Row], *, seed: str) -> SftCourse:
         settings = self._parts.settings
@@ -110,44 +121,20 @@ class SupervisedFineTuning:
         return Loader(examples, plan, pad_id, settings.max_length, part_tokens)
 
 
-class SftCourse:
+class SftCourse(WarmCourse):
     """One quest, read, packed and ordered."""
 
     def __init__(
         self, trainer: PackedSFTTrainer, reading: Reading, loader: Loader, held_out: list[Part], seed: str
     ) -> None:
-        self.reading = reading
-        self.steps = loader.plan.steps
-        self._trainer = trainer
-        self._loader = loader
+        super().__init__(trainer, reading, loader, seed)
         self._held_out = held_out
-        self._seed = seed
-        self._counted = (0, 0)
-        self._level_tokens: Counter[LevelCell] = Counter()
 
-    def run(self, first_step: int, watch: Any) -> None:
-        trainer = self._trainer
-        trainer.batches = _Counted(self.batches(first_step), self)
-        trainer.add_callback(watch)
-        try:
-            trainer.train()
-        finally:
-            trainer.remove_callback(watch)
-            trainer.batches = ()
-            trainer.model.zero_grad()
-            trainer.step_loss = 0.0
+    def tokens(self, part: Part) -> tuple[int, int]:
+        return len(part["targets"]), int(part["useful"])
 
-    def batches(self, first_step: int = 0) -> Loader:
-        """The batches from an optimizer step of the quest on."""
-        return replace(self._loader, first=self._loader.plan.first_batch(first_step))
-
-    def facts(self) -> StepFacts:
-        trainer, (trained, useful) = self._trainer, self._counted
-        self._counted = (0, 0)
-        level_tokens, self._level_tokens = self._level_tokens, Counter()
-        loss, trainer.step_loss = float(trainer.step_loss), 0.0
-        rate = trainer.optimizer.param_groups[-1]["lr"]
-        return StepFacts(loss, float(trainer.step_grad_norm), rate, trained, useful, level_tokens)
+    def measures(self) -> dict[str, float]:
+        return dict(self._trainer.weighting.told) if self._trainer.weighting else {}
 
     @torch.no_grad()
     def validate(self) -> float | None:
@@ -163,38 +150,20 @@ class SftCourse:
         trainer.model.train()
         return total / tokens
 
-    def count(self, index: int, batch: Batch) -> None:
-        """A batch is about to be trained: its tokens count, and its draws (dropout) follow from its name alone."""
-        trained, useful = self._counted
-        trained += sum(len(part["targets"]) for part in batch)
-        self._counted = trained, useful + sum(int(part["useful"]) for part in batch)
-        self._level_tokens += self._loader.level_tokens(index)
-        torch.manual_seed(number(self._seed, "batch", index))
-
-
-class _Counted:
-    """A loader that tells the course of each batch."""
-
-    def __init__(self, loader: Loader, course: SftCourse) -> None:
-        self._loader = loader
-        self._course = course
-
-    def __len__(self) -> int:
-        return len(self._loader)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for index, batch in enumerate(self._loader, start=self._loader.first):
-            self._course.count(index, batch)
-            yield batch
-
 
 def summed_loss(model: Any, head: Any, part: Part) -> Tensor:
-    """Cross-entropy summed over the trained places of a part. Logits are computed there and nowhere else."""
+    """Cross-entropy summed over the trained places of a part."""
+    return F.cross_entropy(logits_at(model, head, part), part["targets"], reduction="sum")
+
+
+def logits_at(model: Any, head: Any, part: Part) -> Tensor:
+    """Logits (N, V) in float32 at the trained places of a part. They are computed there and nowhere else."""
     with _only(head, part["trained_at"]):
         logits = model(
             input_ids=part["input_ids"], position_ids=part["position_ids"], use_cache=False
         ).logits  # (1, N, V)
-    return F.cross_entropy(logits[0].float(), part["targets"], reduction="sum")
+    found: Tensor = logits[0].float()
+    return found
 
 
 @contextmanager
@@ -230,30 +199,6 @@ def require_isolation(model: Any) -> None:
 
 
 def arguments(settings: Hyperparameters) -> SFTConfig:
-    """The Trainer's arguments: only its loop is wanted, not its logging, saving or data preparation."""
     return SFTConfig(
-        output_dir=tempfile.gettempdir(),  # the Trainer insists on a folder; nothing is written to it
-        per_device_train_batch_size=settings.per_device_train_batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        max_grad_norm=settings.max_grad_norm,
-        num_train_epochs=1,  # all passes are one sequence of batches
-        learning_rate=settings.learning_rate,
-        bf16=False,  # the trainer's own: see WarmTrainer.bf16
-        activation_checkpointing=settings.gradient_checkpointing,
-        seed=settings.seed % 2**32,
-        max_length=None,
-        packing=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        report_to="none",
-        disable_tqdm=True,
-        logging_strategy="no",
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        eval_strategy="no",
-        dataloader_pin_memory=False,
-        remove_unused_columns=False,
+        **common_arguments(settings), max_length=None, packing=False, dataset_kwargs={"skip_prepare_dataset": True}
     )
-
-
-def _first(batches: list[Any]) -> Any:
-    return batches[0]

@@ -16,7 +16,7 @@ from realm.config.schema.guild import (
     PassiveSettings,
     StrainSettings,
 )
-from realm.config.schema.heroes import HeroProfile, IdleGeneration, SparringSettings
+from realm.config.schema.heroes import HeroProfile, IdleGeneration, PenaltySettings, SparringSettings
 from realm.config.schema.places import PageSettings, QuestSettings, RetentionSettings, ServiceSettings
 from realm.config.schema.presets import (
     AdapterSettings,
@@ -29,8 +29,9 @@ from realm.config.schema.presets import (
 from realm.config.schema.training import Hyperparameters
 
 __all__ = [
-    "AdapterSettings",
     "COLOUR",
+    "SKILL_PORTS",
+    "AdapterSettings",
     "CampaignSettings",
     "CurriculumSettings",
     "DatasetSettings",
@@ -45,11 +46,11 @@ __all__ = [
     "OutputSettings",
     "PageSettings",
     "PassiveSettings",
+    "PenaltySettings",
     "PresetSettings",
     "QuestSettings",
     "RealmSettings",
     "RetentionSettings",
-    "SKILL_PORTS",
     "ServiceSettings",
     "Settings",
     "SparringSettings",

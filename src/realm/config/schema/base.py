@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from realm.registry import entry_names, nearest
 
 
-def _split(value: Any) -> Any:
+def split(value: Any) -> Any:
     """A command line or an environment variable gives a list as `a,b`."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -31,7 +31,7 @@ def named_part(what: str, group: str, own: Sequence[str], name: str) -> str:
     raise ValueError(f"is no {what} ({f'did you mean {guess!r}?' if guess else 'known: ' + ', '.join(names)})")
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Words = Annotated[tuple[str, ...], BeforeValidator(split)]
 SKILL_PORTS = {"sy": 8080, "bin": 8090}
 
 

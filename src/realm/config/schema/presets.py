@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from string import Formatter
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from realm.config.schema.base import Settings, Table, Words
+from realm.config.schema.base import Settings, Table, Words, part
 
 
 class AdapterSettings(Settings):
-    """A low-rank adapter. This version estimates memory with it and trains all weights."""
+    """A low-rank adapter (LoRA): it alone trains, on a base that stays as it is (docs: adapters)."""
 
     r: int = Field(16, ge=1)
     """Rank."""
     lora_alpha: int = Field(16, ge=1)
-    """Scale."""
+    """What the adapter adds is scaled by lora_alpha / r, with `use_rslora` by lora_alpha / sqrt(r)."""
     lora_dropout: float = Field(0.05, ge=0, lt=1)
-    """Dropout on the adapter's input; accepted and not used."""
+    """Dropout on the adapter's input."""
     bias: Literal["none", "all", "lora_only"] = "none"
-    """Which biases train; accepted and not used."""
+    """Which biases train: none, all, or those of the layers with an adapter."""
     target_modules: Words = ("q_proj", "k_proj", "v_proj", "o_proj")
-    """Layers that get an adapter."""
+    """Layers that get an adapter, by the last part of their names; or one word for them: `attention`, `all`."""
+    use_rslora: bool = False
+    """Rank-stabilised scale, for high ranks (https://arxiv.org/abs/2312.03732)."""
+    use_dora: bool = False
+    """Magnitude and direction apart: nearer to training all weights, and slower (https://arxiv.org/abs/2402.09353)."""
+    quantize: Literal["none", "nf4"] = "none"
+    """`nf4` (QLoRA): the base in 4 bits with double quantisation, by bitsandbytes, on an NVIDIA GPU only."""
 
 
 class DatasetSettings(Settings):
@@ -100,6 +106,8 @@ class PresetSettings(BaseModel):
     """Set of hyperparameters; what it does not name comes from `default`."""
     adapter: str = ""
     """Adapter; without a name the hero's own, and `none` trains all weights."""
+    data_profile: Annotated[str, part("data profile", "realm.profiles", "", "none", "emoji_think", "regime3")] = ""
+    """Data profile; without a name the hero's own."""
     campaign: str = ""
     """Campaign that the training goes on in; by default each training begins a campaign of its own."""
     examine: Words | None = None

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from realm.config.schema.base import Settings, Words, named_part, part
+from realm.config.schema.base import Settings, Words, named_part, part, split
 
 TRACKERS = ("mlflow", "tensorboard", "trackio", "wandb")
+DpoLoss = Literal[
+    "sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired",
+    "apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm",
+]  # fmt: skip
+"""What TRL's DPOConfig knows as `loss_type`."""
 
 
 def _trackers(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -19,13 +24,16 @@ def _trackers(names: tuple[str, ...]) -> tuple[str, ...]:
 class Hyperparameters(Settings):
     """How a run trains. Names are those of TRL and of the transformers Trainer."""
 
-    method: Annotated[str, part("training method", "realm.methods", "sft", "sparring")] = "sft"
-    """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), or one that an installed package
-    brings."""
+    method: Annotated[
+        str, part("training method", "realm.methods", "sft", "sparring", "dpo", "kto", "orpo", "distill")
+    ] = "sft"
+    """Training method: `sft`, `sparring` (`sft` on the rows that `realm spar` writes), `dpo`, `orpo` and `kto`
+    (preferences), `distill` (learn from a teacher), or one that an installed package brings. A quest that it cannot use
+    is trained by one that fits its rows."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
     optim: Literal["adamw", "muon"] = "adamw"
-    """Optimizer. Muon takes the hidden matrices, AdamW the rest."""
+    """Optimizer. Muon takes the hidden matrices, AdamW the rest; of an adapter AdamW takes all."""
     muon_learning_rate: float = Field(0.02, gt=0)
     """Learning rate of Muon's matrices."""
     muon_momentum: float = Field(0.95, ge=0, lt=1)
@@ -74,10 +82,64 @@ class Hyperparameters(Settings):
     """Steps between two readings of the validation loss."""
     seed: int = 0
     """Seed of the data order."""
+    teacher: str = ""
+    """Who is learned from by `distill`: a hero's best checkpoint (`HERO:CAMPAIGN`) or another one
+    (`HERO:CAMPAIGN@STEP`, `...@latest`), a hero of the catalogue as it comes, a model's folder, `self` (the hero as it
+    is when a quest begins), `self:mean` (its running mean), or an endpoint (`https://HOST/v1#MODEL`)."""
+    teacher_key_variable: str = ""
+    """Name of the environment variable that holds the endpoint's API key; the key itself stands in no file."""
+    teacher_timeout_seconds: float = Field(60.0, gt=0)
+    """An endpoint that takes longer for an answer does not answer."""
+    teacher_sees_answer: bool = False
+    """Show the teacher the row's own answer before it scores the student's: a hero can then teach itself."""
+    distill_beta: float = Field(1.0, ge=0, le=1)
+    """What is minimised (TRL's `beta`): 0 the forward divergence KL(teacher, student), 1 the reverse one KL(student,
+    teacher), in between their generalised Jensen-Shannon divergence."""
+    distill_lmbda: float = Field(1.0, ge=0, le=1)
+    """Share of examples whose answer the student samples itself (TRL's `lmbda`); the others take the row's own."""
+    distill_temperature: float = Field(1.0, gt=0)
+    """Temperature of the student's samples and of both distributions that are compared."""
+    distill_top_p: float = Field(1.0, gt=0, le=1)
+    """The student samples from the smallest set of tokens that has this much probability."""
+    distill_max_new_tokens: int = Field(256, ge=1)
+    """Longest answer of the student, or of an endpoint, in tokens."""
+    token_weighting: Literal["none", "entropy", "surprise", "margin"] = "none"
+    """Weigh the loss of each trained token by how the model stands there: by the entropy of its prediction, by its
+    surprise (1 minus the probability of the right token), or by the margin between its two best guesses."""
+    token_weighting_temperature: float = Field(1.0, gt=0)
+    """Divides the standardised score before the sigmoid: the higher, the more alike the weights."""
+    token_weighting_min: float = Field(0.5, gt=0)
+    """Least weight, before the mean of a step's weights is brought to 1."""
+    token_weighting_max: float = Field(2.0, gt=0)
+    """Largest weight, before that."""
     bf16: bool | Literal["auto"] = False
     """Take products of matrices in bfloat16; `auto`: where the device has instructions for it."""
+    beta: float = Field(0.1, gt=0)
+    """`dpo`, `kto`: how dear it is to leave the reference; `orpo`: weight of the odds ratio."""
+    loss_type: Annotated[tuple[DpoLoss, ...], BeforeValidator(split)] = ("sigmoid",)
+    """`dpo`: TRL's losses, summed by `loss_weights`; `sigmoid, sft` keeps the chosen answers likely."""
+    loss_weights: tuple[float, ...] = ()
+    """`dpo`: one weight for each of `loss_type`; none: all 1."""
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    """`dpo`: share of pairs that may stand the wrong way round; for the losses `robust`, `exo_pair` and `aot`."""
+    desirable_weight: float = Field(1.0, gt=0)
+    """`kto`: weight of wanted answers."""
+    undesirable_weight: float = Field(1.0, gt=0)
+    """`kto`: weight of the others."""
+    preference_learning_rate_share: float = Field(0.1, gt=0, le=1)
+    """`dpo`, `kto`, `orpo` train with this share of the learning rate: they need smaller steps than `sft`."""
     gradient_checkpointing: bool = False
     """Trade time for memory."""
     report_to: Annotated[Words, AfterValidator(_trackers)] = ()
     """Trackers that are told each recorded step: `tensorboard`, `wandb`, `trackio`, `mlflow`, or one that an installed
     package brings (docs: tracking)."""
+
+    @model_validator(mode="after")
+    def _losses_fit(self) -> Hyperparameters:
+        if self.loss_weights and len(self.loss_weights) != len(self.loss_type):
+            raise ValueError(f"loss_weights has {len(self.loss_weights)} values for {len(self.loss_type)} of loss_type")
+        if "exo_pair" in self.loss_type and not self.label_smoothing:
+            raise ValueError("the loss exo_pair needs label_smoothing above 0, such as 0.001")
+        if self.token_weighting_max < self.token_weighting_min:
+            raise ValueError("token_weighting_max must not be below token_weighting_min")
+        return self
