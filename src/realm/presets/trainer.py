@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from realm.config.adapters import require_trainable
 from realm.config.output import model_folder, run_metadata
 from realm.config.preset_file import load_preset
 from realm.config.presets import violations, way_out
@@ -27,9 +28,8 @@ from realm.presets.source import Source, source_of
 from realm.presets.training_config import TrainingConfig
 from realm.records import CheckpointRecord, StepMetrics
 from realm.registry import unknown
+from realm.vault.files import RESUME_FILES
 from realm.workspace import Workspace
-
-RESUME_FILES = ("realm.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
 
 class Silent:
@@ -114,6 +114,7 @@ class ConfigTrainer:
 
     def check(self, spec: RunSpec) -> None:
         """Raises ConfigError with every limit that a spec breaks, UsageError for a skill that is not installed."""
+        require_trainable(spec)
         if problems := list(violations(spec)):
             settings = self.build_training_config(spec.preset).settings if spec.preset else None
             raise ConfigError(problems, hint=way_out(settings, spec) if settings else "")
