@@ -10,7 +10,7 @@ import copy
 import logging
 import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,11 @@ from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, pr
 from realm.config.schema import RealmSettings
 from realm.config.teacher import TeacherName
 from realm.db import Database
+<<<<<<< HEAD
 from realm.errors import DiskFull, NothingToLearn, QuestError, RealmError, SkillBroken
+=======
+from realm.errors import DiskFull, RealmError, SkillBroken
+>>>>>>> preset
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -69,7 +73,7 @@ from realm.watchtower.metrics import Metrics, MetricsWriter
 from realm.watchtower.sinks import TrackedRun
 from realm.watchtower.trackers import open_trackers
 from realm.weaver.heartbeat import Heartbeat
-from realm.workspace import PRIORITIES, Workspace
+from realm.workspace import Workspace
 
 log = logging.getLogger(__name__)
 REST_SECONDS = 0.5
@@ -135,23 +139,6 @@ class HeroLoop:
             finally:
                 closing.set()
                 watching.join()
-
-    def train_file(self, name: str, chunks: Iterable[bytes]) -> tuple[CheckpointRecord, int]:
-        """Train one file to its end: what a preset asks for. Returns its checkpoint and how many rows it had.
-
-        Raises QuestError when the file is unfit, and whatever ended the run.
-        """
-        with self.workspace.hold("hero"):
-            self.wake()
-            self.open_queue()
-            quest = self.inbox.take(deliver(self.workspace, name, chunks, priority="high"))
-            if quest is None or quest.state not in PRIORITIES:
-                reason = quest.reason if quest else "Another program took it."
-                raise QuestError(f"{name} cannot be trained: {reason}", hint="See why: realm quest list --state failed")
-            self.queue.claim(quest.id)
-            self.settle(quest, self.train(quest))
-        assert self.newest is not None  # a run that ends well has saved
-        return self.newest, quest.rows
 
     def examine_now(self, skills: Sequence[str], level: int | None = None) -> list[Examination]:
         """Ask the newest checkpoint now, on the frontier and the mastered levels or on one level; record nothing.

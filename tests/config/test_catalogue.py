@@ -22,7 +22,7 @@ def test_counts() -> None:
     assert sorted(files) == [
         f"{name}.toml" for name in ("adapters", "datasets", "hardware", "heroes", "hyperparameters", "presets")
     ]
-    assert (len(SETTINGS.heroes), len(SETTINGS.hardware), len(SETTINGS.adapters)) == (18, 16, 3)
+    assert (len(SETTINGS.heroes), len(SETTINGS.hardware), len(SETTINGS.adapters)) == (18, 16, 4)
     assert {"default", "quick-test", "production"} <= set(SETTINGS.hyperparameters)
 
 

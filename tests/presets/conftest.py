@@ -72,6 +72,23 @@ sequence_length = 128
 batch_size = 1
 gradient_accumulation = 1
 
+[lora.slim]
+r = 4
+lora_alpha = 8
+target_modules = ["q_proj", "k_proj", "v_proj", "o_proj"]
+lora_dropout = 0.0
+bias = "none"
+
+[presets.lantern-slim]
+expert = "lantern-keeper"
+hardware = "bench"
+dataset = "sums"
+hyperparameters = "default"
+lora = "slim"
+sequence_length = 128
+batch_size = 1
+gradient_accumulation = 1
+
 [output]
 models_dir = "{models}"
 logs_dir = "~/logs"

@@ -32,19 +32,21 @@ def realm(home: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_a_file_of_the_older_schema_trains_by_the_command(home: Workspace, file: Path) -> None:
-    done = realm(home, "train", "lantern-bench", "--config", str(file), "--verbose")
+    done = realm(home, "train", "lantern-slim", "--config", str(file), "--verbose")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("'logs_dir' is accepted and not used") == 1
     folder = Path(done.stdout.rpartition("Model: ")[2].strip())
     assert folder.parent == file.parent / "models"
     assert folder.name.startswith("lantern-keeper-sums-tiny-local-01m-20")
-    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "metadata.json"):
+    for name in ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         assert (folder / name).is_file(), name
+    assert not (folder / "optimizer.pt").exists()
     told = json.loads((folder / "metadata.json").read_text())
     assert list(told) == ["expert", "model", "training", "hardware", "evaluation", "metadata"]
     assert told["expert"] == {
         "name": "Lantern Keeper", "role": "sums", "group": "workshop", "specialization": "adding small numbers",
     }  # fmt: skip
+    assert told["model"] | {"lora_rank": 4, "lora_alpha": 8} == told["model"]
     training = told["training"]
     assert training["num_samples"] == 40, "the poor rows are left out, and the validation rows are not trained on"
     assert training["dataset"] == str(file.parent / "sums")

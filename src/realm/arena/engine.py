@@ -188,7 +188,8 @@ class Engine:
         rows = iter(rows)
         if (first := next(rows, None)) is None:
             return None
-        course = self.method(method or self.settings.method).course(only_measured(chain([first], rows)), seed="measure")
+        prepared = map(self.hero.data_profile.prepare, only_measured(chain([first], rows)))
+        course = self.method(method or self.settings.method).course(prepared, seed="measure")
         with self.average.applied():
             return course.validate()
 

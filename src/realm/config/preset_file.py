@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from realm.config.checks import Checker
 from realm.config.layers import checked, layered, texts_of
-from realm.config.presets import limits_broken, merged, way_out
+from realm.config.presets import merged, mistakes_of, way_out
 from realm.config.run_spec import RunSpec, installed_versions, program_commit
 from realm.config.schema import RealmSettings
 from realm.config.sources import Given, KeyPath
@@ -54,7 +54,7 @@ def load_preset(
     except ConfigError as error:
         raise ConfigError([*error.problems, *_limits_of(_mended(given, preset), preset)], hint=error.hint) from error
     spec = merged(loaded.settings, preset)
-    if broken := list(_in_their_place(spec, given)):
+    if broken := list(_in_their_place(loaded.settings, spec, given)):
         raise ConfigError(broken, hint=way_out(loaded.settings, spec))
     spec = spec.model_copy(update={"versions": installed_versions(), "git_commit": program_commit()})
     return PresetRun(spec, loaded.settings, loaded.notices)
@@ -73,12 +73,12 @@ def _limits_of(given: Values, preset: str) -> Iterator[str]:
         loaded = checked(given, [])
     except ConfigError:
         return
-    yield from _in_their_place(merged(loaded.settings, preset), given)
+    yield from _in_their_place(loaded.settings, merged(loaded.settings, preset), given)
 
 
-def _in_their_place(spec: RunSpec, given: Values) -> Iterator[str]:
+def _in_their_place(settings: RealmSettings, spec: RunSpec, given: Values) -> Iterator[str]:
     places = Checker(given)
-    for key, words in limits_broken(spec):
+    for key, words in mistakes_of(settings, spec):
         yield f"{places.place(('presets', spec.preset, key))}: {spec.preset}: {words}"
 
 

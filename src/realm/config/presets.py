@@ -30,10 +30,7 @@ def preset_spec(
     Raises UsageError for an unknown preset, and ConfigError with every limit that the preset breaks.
     """
     spec = merged(settings, name)
-    problems = list(violations(spec))
-    if wrong := teacher.problem(settings, spec.hyperparameters):
-        problems.append(f"{name}: {wrong}")
-    if problems:
+    if problems := [f"{name}: {words}" for _, words in mistakes_of(settings, spec)]:
         raise ConfigError(problems, hint=way_out(settings, spec))
     versions = installed_versions() if versions is None else versions
     return spec.model_copy(update={"versions": dict(versions), "git_commit": commit})
@@ -43,6 +40,13 @@ def violations(spec: RunSpec) -> Iterator[str]:
     """Every limit of the hardware and of the hero that a spec breaks, in words."""
     for _, words in limits_broken(spec):
         yield f"{spec.preset}: {words}"
+
+
+def mistakes_of(settings: RealmSettings, spec: RunSpec) -> Iterator[tuple[str, str]]:
+    """Limits that a spec breaks, and a teacher that cannot be: the preset's key, and words."""
+    yield from limits_broken(spec)
+    if wrong := teacher.problem(settings, spec.hyperparameters):
+        yield "teacher", wrong
 
 
 def limits_broken(spec: RunSpec) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from realm.config.adapters import require_trainable
 from realm.config.output import model_folder, run_metadata
 from realm.config.preset_file import load_preset
 from realm.config.presets import violations, way_out
@@ -113,6 +114,7 @@ class ConfigTrainer:
 
     def check(self, spec: RunSpec) -> None:
         """Raises ConfigError with every limit that a spec breaks, UsageError for a skill that is not installed."""
+        require_trainable(spec)
         if problems := list(violations(spec)):
             settings = self.build_training_config(spec.preset).settings if spec.preset else None
             raise ConfigError(problems, hint=way_out(settings, spec) if settings else "")
