@@ -26,11 +26,7 @@ from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, pr
 from realm.config.schema import RealmSettings
 from realm.config.teacher import TeacherName
 from realm.db import Database
-<<<<<<< HEAD
-from realm.errors import DiskFull, NothingToLearn, QuestError, RealmError, SkillBroken
-=======
-from realm.errors import DiskFull, RealmError, SkillBroken
->>>>>>> preset
+from realm.errors import DiskFull, NothingToLearn, RealmError, SkillBroken
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
