@@ -331,17 +331,20 @@ def test_each_answer_meets_another_question_of_its_batch(lengths: list[int], bat
 
 
 def marked(rows: Any) -> list[Rendered]:
-    return [Rendered([*range(len(r["prompt"]) + len(r["completion"]))],
+    return [Rendered([*map(ord, r["prompt"] + r["completion"])],
                      [False] * len(r["prompt"]) + [True] * len(r["completion"])) for r in rows]  # fmt: skip
 
 
 @given(st.integers(0, 60), st.integers(4, 12))
 def test_both_answers_of_a_row_share_its_fate(count: int, max_length: int) -> None:
-    rows = [{"prompt": "x" * (i % 9 + 1), "chosen": "y" * (i % 4 + 1), "rejected": "z"} for i in range(count)]
+    rows = [{"prompt": "xyz"[i % 3] * (i % 9 + 1), "chosen": "y" * (i % 4 + 1), "rejected": "z"} for i in range(count)]
     found = read(rows, both, marked, max_length=max_length, eval_fraction=0.3)
     kept = sum(len(row["prompt"]) < max_length for row in rows)
     assert len(found.train.examples) + len(found.held_out.examples) == 2 * kept
     assert found.untrained == count - kept
+    questions = [{tuple(ids[~marks]) for ids, marks in map(side.sequence, range(len(side.examples)))}
+                 for side in (found.train, found.held_out)]  # fmt: skip
+    assert not questions[0] & questions[1], "no question is on both sides"
     for side in (found.train, found.held_out):
         assert side.wanted.tolist() == [True, False] * (len(side.examples) // 2)
         assert len(Pairs(side)) * 2 == len(side.examples)

@@ -90,7 +90,8 @@ def read(
 ) -> PreferenceReading:
     """Render each answer once. The answers of a row stay together: trained, held out, or left out.
 
-    A row is left out when `max_length` cuts one of its answers away whole.
+    What is held out depends on the question alone: none is on both sides, however many answers it has. A row is left
+    out when `max_length` cuts one of its answers away whole.
     """
     train, held_out = _Kept(), _Kept()
     truncated = untrained = 0
@@ -99,7 +100,7 @@ def read(
         truncated += any(len(ids) > max_length for ids, _, _ in answers)
         if not all(any(trained[1:]) for _, trained, _ in cut):
             untrained += 1
-        elif not is_held_out(row, eval_fraction):
+        elif not is_held_out({"prompt": row["prompt"]}, eval_fraction):
             train.add(row, cut)
         elif held_out.store.tokens < held_out_tokens:
             held_out.add(row, cut)
