@@ -1,6 +1,6 @@
 """Does weighing tokens by surprise teach more per token? The hatchling on BIN's first level, by weighting and seed.
 
-python benchmarks/surprise_effect.py [--seeds 0 1 2] [--tokens 200000] [--temperature 1] [--threads 1]
+python benchmarks/surprise_effect.py [--seeds 0 1 2] [--tokens 200000] [--kinds surprise] [--temperature 1]
 
 Every run of a seed sees the same rows in the same order from the same first weights; only the weights of the tokens in
 the loss differ. Held-out accuracy (200 problems) and the plain loss on held-out rows are read every 25,000 trained
@@ -104,13 +104,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--tokens", type=int, default=200_000)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS[1:], default=KINDS[1:], help="compared with none")
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    curves: dict[str, list[Curve]] = {kind: [] for kind in KINDS}
+    curves: dict[str, list[Curve]] = {kind: [] for kind in ("none", *chosen.kinds)}
     for seed in chosen.seeds:
-        for kind in KINDS:
+        for kind in curves:
             curve = run(kind, seed, chosen)
             curves[kind].append(curve)
             print(

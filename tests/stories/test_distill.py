@@ -49,7 +49,7 @@ def end(home: Workspace) -> tuple[int, dict[str, torch.Tensor], list[float]]:
 @pytest.fixture
 def elder(home: Workspace, nursery: Nursery) -> Workspace:
     """A campaign that has trained on something, and another one that is to learn from it."""
-    (home.inbox / "alder.jsonl").write_text(quest_lines("alder", 400))
+    (home.inbox / "alder.jsonl").write_text(quest_lines("alder", 250))
     assert nursery.live(home.root) == 0
     home.settings.write_text(YOUNG)
     return home
@@ -58,12 +58,12 @@ def elder(home: Workspace, nursery: Nursery) -> Workspace:
 def test_a_hero_learns_from_another_campaign_and_keeps_its_teacher_through_kills(
     elder: Workspace, nursery: Nursery
 ) -> None:
-    prompts = "".join(json.dumps({"prompt": f"alder {i}?"}) + "\n" for i in range(300))
+    prompts = "".join(json.dumps({"prompt": f"alder {i}?"}) + "\n" for i in range(200))
     (elder.inbox / "asked.jsonl").write_text(prompts)
     calm = Workspace(shutil.copytree(elder.root, elder.root.with_name("calm"), symlinks=True))
     assert nursery.live(calm.root) == 0
     kills = 0
-    for _ in range(4):
+    for _ in range(3):
         pid = nursery.start(elder.root)
         time.sleep(1.5)
         kills += nursery.kill(pid) != 0
