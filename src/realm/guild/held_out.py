@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 from realm.config.schema import CurriculumSettings
 from realm.errors import SkillBroken
@@ -48,6 +49,21 @@ class HeldOut:
                 if begin >= 0 and words[begin : begin + len(question)] == question:
                     return self._whole[question]
         return ""
+
+
+class Examinations:
+    """The questions of some skills' examinations, worked out when the first row is asked about."""
+
+    def __init__(self, skills: Sequence[str], settings: CurriculumSettings) -> None:
+        self._skills, self._settings = skills, settings
+
+    def where(self, row: Row) -> str:
+        """Where a question that stands in the row is asked; empty when none does."""
+        return self._held_out.where(row)
+
+    @cached_property
+    def _held_out(self) -> HeldOut:
+        return of_skills(self._skills, self._settings)
 
 
 def of_skills(skills: Sequence[str], settings: CurriculumSettings) -> HeldOut:
