@@ -69,7 +69,7 @@ class Examinations:
 def of_skills(skills: Sequence[str], settings: CurriculumSettings) -> HeldOut:
     """The fixed examinations of every level of these skills; a skill that is broken is passed over.
 
-    Works all of them out: about a second for BIN, twenty for SY.
+    Works all of them out: 0.8 s of CPU time for BIN, 17 s for SY.
     """
     engine = SkillEngine()
     return HeldOut(dict(_examinations(engine, engine.usable(skills), settings)))
