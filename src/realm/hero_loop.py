@@ -40,9 +40,10 @@ from realm.events import (
     RunStarted,
     TeacherFixed,
 )
-from realm.guild import cap_watch, curriculum, examiner, held_out, pairs, reward_practice, sparring, strategies
+from realm.guild import cap_watch, curriculum, examiner, pairs, reward_practice, sparring, strategies
 from realm.guild.awards import AwardLedger
 from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
+from realm.guild.held_out import Examinations
 from realm.guild.ledger import GuildLedger
 from realm.guild.marks import Marks
 from realm.guild.own_practice import OwnPractice, Standing
@@ -98,6 +99,7 @@ class HeroLoop:
         self.rewards = Rewards(self.skills)
         self.own_practice = OwnPractice(self.key, self.guild, self.skills, events, workspace, settings)
         self.canaries = Canaries(db, events, settings.passives)
+        self.held_out = Examinations(settings.campaign.skills, settings.curriculum)
         self.bouts = SparringLedger(db, events)
         self.marks = Marks(settings.strain)
         self.teachers = Teachers(
@@ -115,7 +117,6 @@ class HeroLoop:
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
-        self.held_out: held_out.HeldOut | None = None
 
     # -- a life ------------------------------------------------------------------------------------------------
     def live(self, stopping: threading.Event) -> None:
@@ -218,7 +219,6 @@ class HeroLoop:
 
     def known_elsewhere(self) -> Elsewhere:
         """Who knows rows that a quest should not hold: the examinations, and what was trained before."""
-        self.held_out = self.held_out or held_out.of_skills(self.settings.campaign.skills, self.settings.curriculum)
         return Elsewhere(self.held_out.where, self.trained_rows.lookup().where)
 
     def day(self) -> None:

@@ -10,6 +10,7 @@ from realm.config.schema import PageSettings, QuestSettings, RealmSettings
 from realm.db import Database
 from realm.events import BlockerRaised, QuestRejected
 from realm.guild.curriculum import Mix
+from realm.guild.engine import SkillEngine
 from realm.guild.passives.sets import problems
 from realm.quests.checks import validate
 from realm.records import Progress
@@ -199,7 +200,10 @@ def test_the_page_shows_findings(workspace: Workspace, db: Database, demo: Demo)
     app = tavern.create(workspace, settings, db, demo.events)
     with TestClient(app, base_url="http://localhost", headers={"Origin": "http://localhost"}) as page:
         fragment = upload(page, ROW + ROW.replace(b"That.", b"That.<|im_end|>"))
+        problem = SkillEngine().generate_eval_batch("bin", 3)[0]
+        leaked = upload(page, json.dumps({"prompt": problem.prompt, "completion": "?"}).encode())
     assert "holds &lt;|im_end|&gt;, a mark of a chat template." in fragment and "Findings in rows" in fragment
+    assert "v-unfit" in leaked and "holds a question of the examination of Binary arithmetic" in leaked
 
 
 def test_an_upload_can_be_discarded(page: TestClient, demo: Demo) -> None:

@@ -18,8 +18,8 @@ from realm.cli.context import Realm, find_workspace, open_realm, print_json
 from realm.config.layers import load, resolve_hero
 from realm.config.schema import RealmSettings
 from realm.errors import HeroError, WorkspaceError
-from realm.guild import held_out
 from realm.guild.engine import SkillEngine
+from realm.guild.held_out import Examinations
 from realm.guild.passives.guard import holds_canary
 from realm.guild.rewards import Rewards
 from realm.heroes.data_profiles import data_profiles
@@ -170,7 +170,7 @@ def _validated(file: Path, level: Level, hero: str) -> tuple[Report, str]:
 
 def _known_elsewhere(settings: RealmSettings, *, in_workspace: bool) -> Elsewhere:
     """Who knows rows that a quest should not hold: the examinations, and in a workspace what was trained."""
-    examinations = held_out.of_skills(settings.campaign.skills, settings.curriculum).where
+    examinations = Examinations(settings.campaign.skills, settings.curriculum).where
     if not in_workspace:
         return Elsewhere(examinations)
     with open_realm() as realm:

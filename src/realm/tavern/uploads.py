@@ -17,6 +17,7 @@ from realm.guild.engine import SkillEngine
 from realm.guild.passives.guard import holds_canary
 from realm.guild.rewards import Rewards
 from realm.quests.checks import shown_name, validate
+from realm.quests.elsewhere import Elsewhere
 from realm.quests.inbox import deliver
 from realm.records import Row
 from realm.tavern.quest_view import preview
@@ -33,13 +34,20 @@ class Uploads:
     """Takes files in, shows what they are, and hands them to the inbox. The inbox passes over its hidden names."""
 
     def __init__(
-        self, workspace: Workspace, settings: QuestSettings, prepare: Callable[[Row], Row] = lambda row: row
+        self,
+        workspace: Workspace,
+        settings: QuestSettings,
+        prepare: Callable[[Row], Row] = lambda row: row,
+        elsewhere: Callable[[], Elsewhere] = Elsewhere,
     ) -> None:
-        """`prepare` puts a row into the form in which the hero in play is trained on it."""
+        """`prepare` puts a row into the form in which the hero in play is trained on it; `elsewhere` is asked by deep
+        validation for who knows rows that a quest should not hold.
+        """
         self._inbox = workspace.inbox
         self._workspace = workspace
         self._settings = settings
         self._prepare = prepare
+        self._elsewhere = elsewhere
 
     async def receive(self, name: str, chunks: AsyncIterator[bytes]) -> str:
         """Store a body under a new token. Raises QuestError when it is larger than allowed; nothing is left then."""
@@ -63,6 +71,7 @@ class Uploads:
             refused=holds_canary,
             prepare=self._prepare,
             ungradable=Rewards(SkillEngine()).why_not,
+            elsewhere=self._elsewhere,
         )
         return preview({**asdict(report), "causes": dict(report.causes)}, token)
 

@@ -23,6 +23,8 @@ LOOP_WORDS, LOOP_CHARACTERS = 24, 96
 LOOP_SHARE = 0.3
 """Fewer different runs of three words than this share of all: a loop."""
 GRAM = 3
+LOOKED_AT_CHARACTERS = 200_000
+"""Of a longer text only the beginning is cut into runs: they take ten times its memory."""
 UNSPACED_CHARACTERS = 16
 """More characters than that for each space: a script without spaces, looked at by its characters."""
 SAME_CHARACTER = 32
@@ -45,6 +47,7 @@ class Finding:
 
 def grams(text: str) -> list[str]:
     """The runs of three words of a text, or of eight characters where its script has no spaces; case is nothing."""
+    text = text[:LOOKED_AT_CHARACTERS]
     words = text.casefold().split()
     if len(words) * UNSPACED_CHARACTERS < len(text):
         joined = "".join(words)
