@@ -203,7 +203,8 @@ def test_the_vault_knows_it(realm: Workspace, run: Run) -> None:
     told = json.loads(said)
     assert code == 0 and told["base"]["base_model"] == "tiny-base" and told["adapter"]["r"] == 16
     weights = folder / "adapter_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert run("vault", "verify")[0] == 1
     assert run("export", record.id, "--to", str(realm.root / "out"))[0] == 1
 
