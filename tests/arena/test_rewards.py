@@ -15,7 +15,7 @@ import torch
 
 from realm.arena.engine import Engine
 from realm.arena.methods.grpo import GroupRelative
-from realm.arena.rollouts import Sampler, require_signal, read
+from realm.arena.rollouts import Sampler, read, require_lesson
 from realm.errors import CheckpointError, NothingToLearn, TrainingError
 from realm.records import Progress, Row
 from tests.arena.arena_support import Notes, settings, small_hero
@@ -182,12 +182,12 @@ def test_a_quest_of_few_prompts_is_asked_more_often(few: int) -> None:
 
 
 def test_verdicts_of_a_dry_run() -> None:
-    require_signal([0.0] * 15 + [0.2])
-    require_signal([1.0] * 15 + [0.9])
+    require_lesson([0.0] * 15 + [0.2])
+    require_lesson([1.0] * 15 + [0.9])
     with pytest.raises(NothingToLearn):
-        require_signal([0.0] * 3)
+        require_lesson([0.0] * 3)
     with pytest.raises(TrainingError, match="Nobody can grade"):
-        require_signal([])
+        require_lesson([])
 
 
 def test_without_a_grader_it_says_who_would_grade() -> None:

@@ -127,7 +127,7 @@ class Sampler:
         some = Random(number(self._seed, "dry run")).sample(self._prompts, min(DRY_RUN, len(self._prompts)))
         groups = self._sampled(some, ceil(DRY_RUN / len(some)), self._name("dry run"))
         in_turn = chain.from_iterable(zip(*(group.graded for group in groups), strict=True))
-        require_signal([value for value in islice(in_turn, DRY_RUN) if not isnan(value)])
+        require_lesson([value for value in islice(in_turn, DRY_RUN) if not isnan(value)])
 
     def rollout(self, step: int) -> Rollout:
         """The groups of a step of the quest, counted from 0."""
@@ -204,7 +204,7 @@ class Sampler:
         return [0.0 if any(map(isnan, graded)) else value for value in graded]
 
 
-def require_signal(graded: Sequence[float]) -> None:
+def require_lesson(graded: Sequence[float]) -> None:
     """Raises NothingToLearn when no answer of a dry run earned anything, or each earned everything."""
     if not graded:
         raise TrainingError(
