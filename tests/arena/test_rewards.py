@@ -253,7 +253,7 @@ def test_divergence_is_measured_from_where_the_quest_began(method: str, tmp_path
     assert same(weights(second), weights(whole))
     assert not (tmp_path / "6" / "quest_state.safetensors").exists()  # only a quest in training needs it
 
-    lost = opened(first.progress, tmp_path / "3", learning_rate=1e-2, kl_beta=1.0, dropout=0.0)
     (tmp_path / "3" / "quest_state.safetensors").unlink()
+    lost = opened(first.progress, tmp_path / "3", learning_rate=1e-2, kl_beta=1.0, dropout=0.0)
     with pytest.raises(CheckpointError, match="quest's start"):
         lost.train(ROWS, run="r", quest="a", hooks=Notes(), method=method)

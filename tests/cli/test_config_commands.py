@@ -96,7 +96,7 @@ def test_dry_run_shows_who_teaches(teacher: str, words: str, capsys: pytest.Capt
 
 
 def test_dry_run_warns_of_memory_and_names_a_change(capsys: pytest.CaptureFixture[str]) -> None:
-    dry_run("oracle-rauru-windows")
+    dry_run("oracle-rauru-windows", ["hardware.windows-rtx-5060.available_memory_gb=12"])
     assert "Would fit: batch_size=1 gradient_accumulation=8" in capsys.readouterr().out
 
 

@@ -22,6 +22,8 @@ class Profile:
     family: str = "transformers"
     data_profile: str = "none"
     penalties: tuple = ()
+    status: str = "available"
+    reason: str = ""
 
 
 def weights_of(hero) -> torch.Tensor:

@@ -87,9 +87,12 @@ def test_good_rows_have_no_findings(tmp_path: Path) -> None:
 
 
 SHAPES: dict[str, tuple[dict[str, Any], str]] = {
-    "preference": ({"prompt": "Who?", "chosen": "I.", "rejected": "I."}, "same_pair"),
+    "preference": ({"prompt": "Who?", "chosen": "[INST] I.", "rejected": "You."}, "foreign_template"),
     "preference of messages": (
-        {"chosen": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Who?"}], "rejected": "x"},
+        {
+            "chosen": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Who?"}],
+            "rejected": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "x"}],
+        },
         "echo",
     ),
     "unpaired": ({"prompt": "Who?", "completion": "[INST] me", "label": True}, "foreign_template"),

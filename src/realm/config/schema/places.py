@@ -10,7 +10,7 @@ from realm.config.schema.base import SKILL_PORTS, Ports, Settings, Words
 
 Finding = Literal[
     "leakage", "trained_before", "duplicate", "near_duplicate", "loop", "echo", "invisible", "one_character",
-    "length_ratio", "same_pair", "foreign_template", "broken_text",
+    "length_ratio", "foreign_template", "broken_text",
 ]  # fmt: skip
 """What deep validation finds in rows (docs: validation)."""
 REFUSED = {"leakage": 0.001}

@@ -35,7 +35,6 @@ CAUSES = {
     "invisible": "have an answer nobody sees",
     "one_character": "answer with one character over and over",
     "length_ratio": "have sides of very different length",
-    "same_pair": "choose and reject the same answer",
     "foreign_template": "hold marks of a chat template",
     "broken_text": "hold broken characters",
 }

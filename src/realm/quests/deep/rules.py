@@ -79,8 +79,6 @@ def degenerate(sides: Sides, row: Row) -> Iterator[Finding]:
         elif _out_of_proportion(question, said):
             message = f"has a question of {len(question):,} characters and an answer of {len(said):,}."
             yield Finding("length_ratio", message, "Look whether question and answer belong together.")
-    if "chosen" in row and row["chosen"] == row.get("rejected"):
-        yield Finding("same_pair", "chooses and rejects the same answer.", "Take the row away: it prefers nothing.")
 
 
 def foreign_tokens(sides: Sides) -> Finding | None:
