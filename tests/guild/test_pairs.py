@@ -11,9 +11,10 @@ import pytest
 
 from realm.config.schema import SparringSettings
 from realm.errors import SkillError, UsageError
-from realm.guild.pairs import PER_PROBLEM, PairBout, hold_as, hold_pairs, meter
+from realm.guild.pairs import PER_PROBLEM, PairBout, hold_as, hold_pairs
 from realm.guild.skill import side_of
 from realm.guild.sparring import file_name
+from realm.guild.strain import meter_of
 from tests.guild.sloppy import Sloppy
 from tests.guild.test_sparring import Watched
 from tests.guild.tiny_skills import tiny_engine
@@ -123,7 +124,7 @@ def test_wrong_numbers_are_refused() -> None:
 
 
 def test_losses_of_preferences_are_no_strain_of_a_skill() -> None:
-    assert (meter("bin", "dpo"), meter("bin", "sft"), meter("bin", ""), meter("", "kto")) == (
+    assert (meter_of("bin", "dpo"), meter_of("bin", "sft"), meter_of("bin", ""), meter_of("", "kto")) == (
         "dpo",
         "bin",
         "bin",
