@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -223,7 +228,7 @@ class Dead(Exception):
 
 
 def test_an_end_at_any_step_leads_to_the_same_weights(tmp_path: Path) -> None:
-    """Whatever ends a run, nothing but the newest checkpoint is left of it. Real kills: tests/stories/test_pairs.py."""
+    """Whatever ends a run, nothing but the newest checkpoint is left of it."""
     whole = opened(num_train_epochs=2.0)
     steps = whole.train(pairs(), run="r", quest="a", hooks=Notes(), method="dpo").steps
     ends = sorted(np.random.default_rng(7).choice(np.arange(2, steps), 5, replace=False).tolist())
@@ -244,6 +249,55 @@ def test_an_end_at_any_step_leads_to_the_same_weights(tmp_path: Path) -> None:
             progress, checkpoint = notes.saves[-1], tmp_path / str(notes.saves[-1].step)
     assert lives == 6 and progress.step == steps
     assert same(weights(opened(progress, checkpoint)), weights(whole))
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+from realm.arena.engine import Engine
+from realm.records import Progress
+from tests.arena.test_preferences import opened, pairs
+from tests.arena.arena_support import Notes
+import torch
+
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+
+class Saving(Notes):
+    def save(self, engine):
+        made = folder / f"{engine.progress.step:04d}"
+        engine.write(made)
+        (made / "progress.json").write_text(json.dumps(engine.progress.as_json()))
+        (made / "sealed").touch()
+        print(engine.progress.step, flush=True)
+
+sealed = sorted(found.parent for found in folder.glob("*/sealed"))
+progress = Progress(**json.loads((sealed[-1] / "progress.json").read_text())) if sealed else Progress()
+engine = opened(progress, sealed[-1] if sealed else None, save_steps=1, num_train_epochs=4.0)
+engine.train(pairs(), run="r", quest="a", hooks=Saving(), method="dpo")
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_step_of_dpo_ends_in_the_same_weights(tmp_path: Path) -> None:
+    whole = opened(num_train_epochs=4.0)
+    steps = whole.train(pairs(), run="r", quest="a", hooks=Notes(), method="dpo").steps
+    kills = sorted(np.random.default_rng(7).choice(np.arange(1, steps), 2, replace=False).tolist())
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for kill in [*kills, None]:
+        command = [sys.executable, "-c", KILLED, str(tmp_path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        assert process.stdout
+        for line in process.stdout:
+            if kill is not None and int(line) >= kill:
+                process.send_signal(signal.SIGKILL)
+                break
+        process.stdout.close()
+        assert process.wait() == (0 if kill is None else -signal.SIGKILL)
+    newest = max(found.parent for found in tmp_path.glob("*/sealed"))
+    progress = Progress(**json.loads((newest / "progress.json").read_text()))
+    assert progress.quest_done and progress.step == steps
+    assert same(weights(opened(progress, newest)), weights(whole))
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------
