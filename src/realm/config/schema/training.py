@@ -90,7 +90,8 @@ class Hyperparameters(Settings):
     teacher: str = ""
     """Who is learned from by `distill`: a hero's best checkpoint (`HERO:CAMPAIGN`) or another one
     (`HERO:CAMPAIGN@STEP`, `...@latest`), a hero of the catalogue as it comes, a model's folder, `self` (the hero as it
-    is when a quest begins), `self:mean` (its running mean), or an endpoint (`https://HOST/v1#MODEL`)."""
+    is when a quest begins), `self:mean` (its running mean), or an OpenAI-compatible endpoint
+    (`https://HOST/v1#MODEL`)."""
     teacher_key_variable: str = ""
     """Name of the environment variable that holds the endpoint's API key; the key itself stands in no file."""
     teacher_timeout_seconds: float = Field(60.0, gt=0)
