@@ -36,19 +36,18 @@ def suggestions(settings: RealmSettings, hardware: str, models: Path | None) -> 
 def _fits(
     settings: RealmSettings, name: str, hardware: str, models: Path | None
 ) -> Iterator[tuple[tuple[bool, bool, float], Suggestion]]:
-    spec = merged(settings, name)
-    made_for_it = spec.hardware_name == hardware
-    profile = settings.hardware[hardware]
-    spec = spec.model_copy(update={"hardware_name": hardware, "hardware": profile})
+    preset = settings.presets[name]
+    moved = {**settings.presets, name: preset.model_copy(update={"hardware": hardware})}
+    spec = merged(settings.model_copy(update={"presets": moved}), name)
     geometry = geometry_of(spec.profile, models)
     if geometry is None or list(violations(spec)):
         return
     memory_gb = estimate(spec, geometry).total / GB
-    if memory_gb <= profile.available_memory_gb:
-        at_hand = _has_data(spec)
+    if memory_gb <= settings.hardware[hardware].available_memory_gb:
+        made_for_it, at_hand = preset.hardware == hardware, _has_data(spec)
+        words = ["realm train", name, "" if at_hand else "FILE", "" if made_for_it else f"hardware={hardware}"]
         rank = (made_for_it, at_hand, geometry.parameters)
-        file = "" if spec.dataset and at_hand else " FILE"
-        yield rank, Suggestion(name, spec.hero, memory_gb, spec.dataset_name, f"realm train {name}{file}")
+        yield rank, Suggestion(name, spec.hero, memory_gb, spec.dataset_name, " ".join(filter(None, words)))
 
 
 def _has_data(spec: RunSpec) -> bool:

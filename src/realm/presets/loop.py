@@ -16,7 +16,7 @@ from realm.guild.examiner import Target
 from realm.guild.progression import Examination
 from realm.hero_loop import HeroLoop
 from realm.opening import Realm
-from realm.presets.source import Source, lines, test_rows
+from realm.presets.source import Source, lines, rows_of_test
 from realm.quests.inbox import deliver
 from realm.quests.queue import Quest
 from realm.records import CheckpointRecord, StepMetrics
@@ -178,7 +178,7 @@ class PresetLoop(HeroLoop):
         if (val_loss := self.newest.metrics.get("val_loss")) is not None:
             told["val_loss"] = val_loss
         if not self._pruned and source.test is not None:
-            rows = list(test_rows(source, self.profile.prompt_template))
+            rows = list(rows_of_test(source, self.profile.prompt_template))
             told["test"] = {"rows": len(rows), "loss": self.engine.measure(rows, method=quest.method)}
         told["examinations"] = [_told(one) for one in self._taken_at(self.newest)]
         return told

@@ -69,12 +69,12 @@ def lines(source: Source) -> Iterator[bytes]:
         yield _marked(line)
 
 
-def test_rows(source: Source, template: str | None) -> Iterator[Row]:
+def rows_of_test(source: Source, template: str | None) -> Iterator[Row]:
     """The good rows of the test split, converted as those of a quest are."""
     if source.test is None:
         return
     for line in read(source.test, template=template):
-        if line.row is not None and (source.dataset is None or good_enough(source.dataset, _raw(line.raw))):
+        if line.row is not None and (source.dataset is None or good_enough(source.dataset, dict(line.fields or {}))):
             yield line.row
 
 
