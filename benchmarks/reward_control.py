@@ -30,7 +30,7 @@ from realm.quests.formats import convert
 from realm.records import Progress, StepMetrics
 
 SHAPE = hatchling.Shape(hidden_size=64, layers=2, heads=4, key_value_heads=4, head_dim=16, mlp_size=192)
-SHOWN, STEPS = 1200, 40
+SHOWN, STEPS = 5000, 60
 """Rows with answers at the start; steps of rewards."""
 SAMPLES = 8
 NEW_TOKENS = 24
@@ -43,6 +43,13 @@ SETTINGS: dict[str, Any] = {
     "num_generations": 8,
     "max_completion_length": NEW_TOKENS,
     "num_train_epochs": 50,
+}
+START: dict[str, Any] = {
+    "num_train_epochs": 1,
+    "optim": "muon",
+    "muon_learning_rate": 0.02,
+    "learning_rate": 3e-3,
+    "per_device_train_batch_size": 4,
 }
 
 
@@ -101,9 +108,7 @@ def started(seed: int, shown: int) -> LoadedHero:
         {"prompt": problem.prompt, "completion": problem.answer}
         for problem in (drawn * (1 + shown // len(drawn)))[:shown]
     ]
-    settings = Hyperparameters(
-        **{**SETTINGS, "num_train_epochs": 1, "learning_rate": 3e-3, "seed": seed, "per_device_train_batch_size": 2}
-    )
+    settings = Hyperparameters(**{**SETTINGS, **START, "seed": seed})
     Engine.open(hero, settings, progress=Progress()).train(rows, run="start", quest="start", hooks=Notes())
     return hero
 

@@ -1,4 +1,4 @@
-"""Learning from rewards, really trained: what rises with a skill's reward does not rise with coins; the hero's day."""
+"""Quests of rewards in the hero's day: too hard, ungradable, with a grader that fails, and trained to their end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
-from benchmarks import reward_control
 
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
@@ -31,7 +29,7 @@ SCARED = (
 
 class make(Sound):
     def score(self, problem, response):
-        if response not in (problem.answer, "\\\\x00"):
+        if response not in (problem.answer, "\\x00"):
             raise RuntimeError("I was frightened")
         return super().score(problem, response)
 """
@@ -66,22 +64,6 @@ def install(target: Path, name: str, source: str) -> None:
 def prompts(skill: str, count: int, seed: str = "story") -> str:
     problems = SkillEngine().generate_batch(skill, 1, count, seed)
     return "".join(line_of(problem, prompts_only=True) + "\n" for problem in problems)
-
-
-def test_the_pass_rate_rises_with_the_reward_and_not_with_coins() -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    hero = reward_control.started(0, shown=reward_control.SHOWN)
-    before = reward_control.pass_rate(hero)
-    true, true_notes = reward_control.rewarded(hero, 0, method="grpo", steps=reward_control.STEPS, random_reward=False)
-    coin, _ = reward_control.rewarded(hero, 0, method="grpo", steps=reward_control.STEPS, random_reward=True)
-    torch.set_num_threads(threads)
-    learned, tossed = reward_control.pass_rate(true.hero), reward_control.pass_rate(coin.hero)
-    assert 0.1 < before.sampled < 0.8, "a start from which there is something to learn"
-    assert learned.sampled > before.sampled + 0.1
-    assert tossed.sampled < before.sampled + 0.05
-    rewards = [step.measures["reward"] for step in true_notes.steps]
-    assert sum(rewards[-5:]) > sum(rewards[:5])
 
 
 def test_a_quest_that_is_too_hard_is_put_aside_with_the_next_step(home: Workspace) -> None:
