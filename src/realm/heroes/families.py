@@ -187,14 +187,23 @@ def _read(found: Weights) -> Any:
     how: dict[str, Any] = _gguf(found) or {"use_safetensors": True}
     try:
         with _quiet():
-            return AutoModelForCausalLM.from_pretrained(
+            model = AutoModelForCausalLM.from_pretrained(
                 found.folder, dtype=torch.float32, trust_remote_code=False, **how
             )
+        if found.gguf_file:
+            _forget_quantization(model)
+        return model
     except (OSError, ValueError, KeyError) as error:
         raise HeroError(
             f"The model in {found.folder} cannot be read: {error}",
             hint="Realm reads causal language models of transformers in safetensors, and never runs code of a model.",
         ) from error
+
+
+def _forget_quantization(model: Any) -> None:
+    """GGUF weights are float32 once they are read; what is left of their quantizer keeps adapters from training."""
+    model.hf_quantizer = None
+    model.is_quantized = False
 
 
 def _gguf(found: Weights) -> dict[str, str]:
