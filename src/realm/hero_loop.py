@@ -19,7 +19,10 @@ from statistics import fmean
 from typing import Any
 
 from realm.arena.control import Request
+from realm.arena.crew import Crew, Stand
 from realm.arena.engine import Engine
+from realm.arena.fit.fit import Fit
+from realm.arena.fit.remembered import Remembered
 from realm.config.beginning import practice_name
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit, require_all_weights
 from realm.config.schema import RealmSettings
@@ -33,6 +36,7 @@ from realm.events import (
     QuestStarted,
     RunFailed,
     RunFinished,
+    RunLightened,
     RunPaused,
     RunResumed,
     RunStarted,
@@ -101,6 +105,7 @@ class HeroLoop:
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
+        self.crew = Crew.join()
 
     # -- a life ------------------------------------------------------------------------------------------------
     def live(self, stopping: threading.Event) -> None:
@@ -135,6 +140,7 @@ class HeroLoop:
                 raise QuestError(f"{name} cannot be trained: {reason}", hint="See why: realm quest list --state failed")
             self.queue.claim(quest.id)
             self.settle(quest, self.train(quest))
+            self.crew.end()
         assert self.newest is not None  # a run that ends well has saved
         return self.newest, quest.rows
 
@@ -179,7 +185,11 @@ class HeroLoop:
         seed, models = self.settings.campaign.seed, self.workspace.models
         hero = heroes.load(self.profile, models=models, checkpoint=folder or start, seed=seed, name=self.key.hero)
         self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
-        self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
+        self.crew.tell(Stand(folder or start, folder, progress))
+        self.engine = Engine.open(
+            hero, self.hyperparameters, progress=progress, checkpoint=folder,
+            fit=Fit.of(self.spec, Remembered(self.workspace.fit)), crew=self.crew,
+        )  # fmt: skip
 
     def open_queue(self) -> None:
         """The queue checks what arrives with this hero's own tokenizer."""
@@ -547,6 +557,9 @@ class _Hooks:
 
     def on_resume(self, step: int) -> None:
         self._day.say(RunResumed(run=self._day.engine.progress.run, step=step))
+
+    def on_lighten(self, step: int, before: int, tokens: int) -> None:
+        self._day.say(RunLightened(run=self._day.engine.progress.run, step=step, before=before, tokens=tokens))
 
 
 def _sealed_before(progress: Progress) -> RunResult:

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from realm.arena.control import Hooks
+from realm.arena.crew import Crew, Silent
+from realm.arena.fit.fit import Fit
 from realm.arena.methods import Course, Grade, Method, Parts, methods
 from realm.arena.optim import build
 from realm.arena.schedule import Schedule
 from realm.config.schema import Hyperparameters
+from realm.errors import TrainingError
 from realm.heroes.hero import LoadedHero
 from realm.records import LevelCell, Progress, Row, RunResult
 
@@ -42,14 +45,18 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None,
         grade: Grade | None = None,
+        fit: Fit | None = None,
+        crew: Crew | None = None,
     ) -> None:
         self.hero = hero
-        self.settings = settings
+        self._fit = fit or Fit()
+        self._crew = crew or Crew()
         self.progress = progress
         self.reading: Reading | None = None
         """What became of the rows of the newest quest: counts of truncated and untrained rows."""
         self._level_tokens: Counter[LevelCell] = Counter()
         hero.model.to(_device())
+        self.settings = settings = self._crew.tell(self._fit.settle(hero.model, settings))
         self._optimizer = build(hero.model, settings, hidden_matrices=hero.family.hidden_matrices(hero.model))
         self.average = _average(hero.model, settings.ema_decay)
         """The weights that answer, are measured and are written."""
@@ -62,9 +69,14 @@ class Engine:
             settings.warmup_steps,
             timescale=settings.lr_timescale,
             lowest=settings.min_lr_rate,
+            decay_share=settings.lr_decay_share,
+            decay_from=settings.lr_decay_from,
+            decay_steps=settings.lr_decay_steps,
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
-        self._parts = Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade)
+        self._parts = Parts(
+            hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade, self._fit
+        )
         self._methods: dict[str, Method] = {}
         self.method(settings.method)
 
@@ -77,15 +89,18 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None = None,
         grade: Grade | None = None,
+        fit: Fit | None = None,
+        crew: Crew | None = None,
     ) -> Engine:
         """An engine that stands at `progress`; `checkpoint` is the folder that was written there.
 
-        `grade` gives the rewards of answers, to the methods that learn from them.
+        `grade` gives the rewards of answers, to the methods that learn from them. `fit` knows what the machine's
+        memory allows, and learns more of it. `crew` are the processes that train together.
 
         Raises CheckpointError when a part of the checkpoint is missing, TrainingError when the model cannot be
         trained with these settings.
         """
-        return cls(hero, settings, progress, checkpoint, grade)
+        return cls(hero, settings, progress, checkpoint, grade, fit, crew)
 
     def method(self, name: str) -> Method:
         """The training method of that name, opened when it is asked for first. Raises UsageError for an unknown one."""
@@ -101,14 +116,19 @@ class Engine:
         when no row can be trained.
         """
         began, before = time.perf_counter(), self.progress
+        rows, hooks = self._crew.begin(rows, run, quest, method), self._crew.hooks(hooks)
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
-        course = self.method(method or self.settings.method).course(rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}")
+        course = self.method(method or self.settings.method).course(
+            rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}"
+        )
         self.reading = course.reading
+        self._fit.begin(self.hero.model)
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
             self._aim(course.steps)
-            course.run(self.progress.quest_step, watch)
+            self._run(course, watch, hooks)
+            self._fit.end(self.hero.model, self.settings)
         if watch.ending != "stop":
             self.progress = replace(self.progress, quest_done=True)
         watch.save()
@@ -122,6 +142,11 @@ class Engine:
             loss_last=watch.losses[-1] if watch.losses else float("nan"),
             val_loss=watch.val_loss,
         )
+
+    def follow(self) -> None:
+        """Train what rank 0 trains, until it has nothing more: what the other ranks of a crew do."""
+        while (order := self._crew.tell()) is not None:
+            self.train(order.rows, run=order.run, quest=order.quest, hooks=Silent(), method=order.method)
 
     def count(self, level_tokens: Mapping[LevelCell, int]) -> None:
         """Count the trained tokens of a step by skill and level."""
@@ -174,6 +199,19 @@ class Engine:
         goes_on = quest == self.progress.quest and not self.progress.quest_done
         quest_step = self.progress.quest_step if goes_on else 0
         self.progress = replace(self.progress, run=run, quest=quest, quest_step=quest_step, quest_done=False)
+
+    def _run(self, course: Course, watch: StepWatch, hooks: Hooks) -> None:
+        from realm.arena.fit.shortage import run_within_memory  # noqa: PLC0415 - torch stays behind the door
+
+        def lightened(before: int, tokens: int) -> None:
+            self._fit.lighten(self.hero.model, self.settings, tokens)
+            if self._crew.size > 1:  # the others wait in this step, and would for ever
+                raise TrainingError(
+                    "Memory ran out in one of the processes.", hint=f"The next start computes {tokens} tokens at once."
+                )
+            hooks.on_lighten(self.progress.step, before, tokens)
+
+        run_within_memory(course, watch, lambda: self.progress.quest_step, lightened)
 
     def _aim(self, quest_steps: int) -> None:
         """Point the schedule at this quest and give the optimizer the rate of the coming step."""

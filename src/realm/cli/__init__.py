@@ -37,6 +37,7 @@ COMMANDS = {
     "quest": Entry("realm.cli.quests", "app", "Quests: add, list, show, retry, rm, priority."),
     "validate": Entry("realm.cli.quests", "validate", "Check a .jsonl file and say what is wrong with it."),
     "train": Entry("realm.cli.train", "train", "Train one preset, on its dataset or on a file, then exit."),
+    "estimate": Entry("realm.cli.estimate", "estimate", "How much memory a training would take, and what would fit."),
     "eval": Entry("realm.cli.guild", "evaluate", "Examine the hero on held-out problems now."),
     "spar": Entry("realm.cli.spar", "spar", "Make a quest of the hero's own wrong answers."),
     "skill": Entry("realm.cli.guild", "skill_app", "Skills: list, sample, test, schema, check."),

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from realm.cli.context import open_realm, train_packages
+from realm.cli import launch
+from realm.cli.context import find_workspace, open_realm, train_packages
 from realm.cli.train_dry_run import dry_run, list_hardware, list_heroes, list_presets, preset_run
 from realm.config.output import dataset_file, good_enough, model_folder, run_metadata
 from realm.config.run_spec import RunSpec
@@ -32,6 +33,7 @@ def train(
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with presets of its own.")] = None,
     only_print: Annotated[bool, typer.Option("--dry-run", help="Print the run and its memory; train nothing.")] = False,
+    show_launch: Annotated[bool, typer.Option("--print-launch", help="Print what starts all its processes.")] = False,
     presets: Annotated[bool, typer.Option("--list-presets")] = False,
     experts: Annotated[bool, typer.Option("--list-experts")] = False,
     hardware: Annotated[bool, typer.Option("--list-hardware")] = False,
@@ -48,6 +50,9 @@ def train(
         raise UsageError("Which preset?", hint="See them: realm train --list-presets")
     elif only_print:
         dry_run(preset, [word for word in overrides or [] if "=" in word], config, as_json=json)
+    elif show_launch:
+        spec = preset_run(preset, [word for word in overrides or [] if "=" in word], config)[0]
+        launch.print_launch(spec, _again(preset, overrides, config))
     else:
         _train(preset, overrides or [], config)
 
@@ -63,6 +68,12 @@ def _train(preset: str, given: list[str], config: Path | None) -> None:
             hint="Look at the run: realm train NAME --dry-run. Train all weights: add adapter=none.",
         )
     file = _file(spec, files)
+    if not launch.launched(spec):
+        launch.launch(spec, _again(preset, given, config))
+        return
+    workspace = find_workspace()
+    if launch.follow(spec, workspace.models, workspace.fit):
+        return
     with open_realm() as realm, train_packages("Training"):
         from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door
 
@@ -75,6 +86,11 @@ def _train(preset: str, given: list[str], config: Path | None) -> None:
         )
         finished = _finish(loop.keeper.folder(checkpoint), folder, told)
     typer.echo(f"Checkpoint: {checkpoint.id}\nModel: {finished}")
+
+
+def _again(preset: str, given: list[str] | None, config: Path | None) -> list[str]:
+    """The arguments of the same training, for its further processes."""
+    return ["train", preset, *(given or []), *(["--config", str(config)] if config else [])]
 
 
 def _file(spec: RunSpec, files: list[Path]) -> Path:

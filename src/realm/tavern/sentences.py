@@ -20,6 +20,7 @@ PLAIN: dict[str, str] = {
     "sparring_held": "{skill:short} level {level}, own mistakes: {asked} asked, {wrong} wrong, {examples} examples.",
     "run_started": "Run started at step {step} ({method}).",
     "run_paused": "Run paused at step {step}.",
+    "run_lightened": "Memory ran out at step {step}: {tokens} tokens at once from here on, before {before}.",
     "run_resumed": "Run resumed at step {step}.",
     "run_finished": "Run {outcome} at step {step}: loss {loss_first} to {loss_last}.",
     "run_failed": "Run failed at step {step}: {reason}",

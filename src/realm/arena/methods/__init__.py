@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from realm.arena.fit.fit import Fit
 from realm.config.schema import Hyperparameters
 from realm.records import Row
 from realm.registry import Registry
@@ -31,6 +32,8 @@ class Parts:
     render: Callable[[Sequence[Row]], Sequence[Rendered]]
     grade: Grade | None = None
     """None where nobody can grade; a method that needs rewards then raises TrainingError."""
+    fit: Fit = field(default_factory=Fit)
+    """What is known of the memory; `fit.part_tokens` limits what is computed at once."""
 
 
 class Course(Protocol):

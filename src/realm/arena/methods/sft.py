@@ -17,8 +17,9 @@ from trl import SFTConfig, SFTTrainer
 
 from realm.arena.batches import Batch, Loader, Part
 from realm.arena.callbacks import StepFacts
+from realm.arena.crew import PATIENCE
 from realm.arena.data import Examples, Reading, read
-from realm.arena.methods import Parts
+from realm.arena.methods import Parts, shares
 from realm.arena.methods.warm import WarmTrainer, untouched
 from realm.arena.packing import CPU_PART_TOKENS, Plan
 from realm.arena.precision import prepare
@@ -46,7 +47,8 @@ class PackedSFTTrainer(WarmTrainer, SFTTrainer):  # type: ignore[misc]
         self, model: Any, inputs: Part, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
         items = num_items_in_batch or len(inputs["targets"])
-        return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
+        loss = summed_loss(model, self.model.get_output_embeddings(), inputs)
+        return loss * shares.ranks() / items  # gradients are averaged over the ranks, and their sum is wanted
 
 
 class SupervisedFineTuning:
@@ -72,7 +74,7 @@ class SupervisedFineTuning:
 
     def course(self, rows: Iterable[Row], *, seed: str) -> SftCourse:
         settings = self._parts.settings
-        budget = settings.per_device_train_batch_size * settings.max_length
+        budget = settings.batch_rows * shares.ranks() * settings.max_length
         reading = read(
             rows,
             self._parts.render,
@@ -92,29 +94,34 @@ class SupervisedFineTuning:
             epochs=settings.num_train_epochs,
             max_steps=settings.max_steps,
         )
-        held_out = self._loader(reading.held_out, "held-out") if len(reading.held_out) else ()
-        return SftCourse(self.trainer, reading, loader, [part for batch in held_out for part in batch], seed)
+        held_out = self._loader(reading.held_out, "held-out") if len(reading.held_out) else None
+        return SftCourse(self.trainer, reading, loader, held_out, seed)
 
     def _loader(self, examples: Examples, seed: str, **passes: Any) -> Loader:
         settings = self._parts.settings
         plan = Plan(
             examples.lengths,
             seed=seed,
-            batch_rows=settings.per_device_train_batch_size,
+            batch_rows=settings.batch_rows * shares.ranks(),
             max_length=settings.max_length,
             packing=settings.packing,
             **passes,
         )
-        divided = settings.packing and self._parts.model.device.type == "cpu"
-        pad_id, part_tokens = self._parts.tokenizer.pad_token_id, CPU_PART_TOKENS if divided else None
-        return Loader(examples, plan, pad_id, settings.max_length, part_tokens)
+        return Loader(
+            examples,
+            plan,
+            self._parts.tokenizer.pad_token_id,
+            settings.max_length,
+            part_tokens(self._parts),
+            packing=settings.packing,
+        )
 
 
 class SftCourse:
     """One quest, read, packed and ordered."""
 
     def __init__(
-        self, trainer: PackedSFTTrainer, reading: Reading, loader: Loader, held_out: list[Part], seed: str
+        self, trainer: PackedSFTTrainer, reading: Reading, loader: Loader, held_out: Loader | None, seed: str
     ) -> None:
         self.reading = reading
         self.steps = loader.plan.steps
@@ -127,6 +134,7 @@ class SftCourse:
 
     def run(self, first_step: int, watch: Any) -> None:
         trainer = self._trainer
+        self._counted, self._level_tokens = (0, 0), Counter()
         trainer.batches = _Counted(self.batches(first_step), self)
         trainer.add_callback(watch)
         try:
@@ -141,6 +149,17 @@ class SftCourse:
         """The batches from an optimizer step of the quest on."""
         return replace(self._loader, first=self._loader.plan.first_batch(first_step))
 
+    def lighten(self) -> tuple[int, int] | None:
+        """See `fit.shortage.Divisible`. The sums of a step are the same, added up in another order."""
+        loader = self._loader
+        before = loader.part_tokens or loader.plan.batch_tokens
+        if before <= loader.longest:
+            return None
+        tokens = max(before // 2, loader.longest)
+        self._loader = replace(loader, part_tokens=tokens)
+        self._held_out = self._held_out and replace(self._held_out, part_tokens=tokens)
+        return before, tokens
+
     def facts(self) -> StepFacts:
         trainer, (trained, useful) = self._trainer, self._counted
         self._counted = (0, 0)
@@ -151,12 +170,12 @@ class SftCourse:
 
     @torch.no_grad()
     def validate(self) -> float | None:
-        if not self._held_out:
+        if self._held_out is None:
             return None
         trainer = self._trainer
         trainer.model.eval()
         total, tokens = 0.0, 0
-        for part in self._held_out:
+        for part in (part for batch in self._held_out for part in batch):
             on_device = trainer._prepare_inputs(part)
             total += float(summed_loss(trainer.model, trainer.model.get_output_embeddings(), on_device))
             tokens += len(part["targets"])
@@ -186,6 +205,14 @@ class _Counted:
         for index, batch in enumerate(self._loader, start=self._loader.first):
             self._course.count(index, batch)
             yield batch
+
+
+def part_tokens(parts: Parts) -> int | None:
+    """Tokens to compute at once: what suits a core's cache, and no more than memory has room for; None: all."""
+    cached = CPU_PART_TOKENS if parts.settings.packing and parts.model.device.type == "cpu" else None
+    settings = parts.settings
+    shared = settings.batch_rows * settings.max_length if shares.ranks() > 1 else None
+    return min((tokens for tokens in (cached, parts.fit.part_tokens, shared) if tokens), default=None)
 
 
 def summed_loss(model: Any, head: Any, part: Part) -> Tensor:
@@ -231,9 +258,10 @@ def require_isolation(model: Any) -> None:
 
 def arguments(settings: Hyperparameters) -> SFTConfig:
     """The Trainer's arguments: only its loop is wanted, not its logging, saving or data preparation."""
+    together_on_cpu = shares.ranks() > 1 and not torch.cuda.is_available()
     return SFTConfig(
         output_dir=tempfile.gettempdir(),  # the Trainer insists on a folder; nothing is written to it
-        per_device_train_batch_size=settings.per_device_train_batch_size,
+        per_device_train_batch_size=settings.batch_rows,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
         max_grad_norm=settings.max_grad_norm,
         num_train_epochs=1,  # all passes are one sequence of batches
@@ -251,6 +279,9 @@ def arguments(settings: Hyperparameters) -> SFTConfig:
         save_strategy="no",
         eval_strategy="no",
         dataloader_pin_memory=False,
+        ddp_timeout=int(PATIENCE.total_seconds()),
+        ddp_backend="gloo" if together_on_cpu else None,
+        use_cpu=together_on_cpu,  # else accelerate trains one process and says nothing
         remove_unused_columns=False,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from realm.arena.methods import shares
 from realm.arena.random_state import random_state, restore_random_state
 
 
@@ -31,7 +32,13 @@ class WarmTrainer:
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         step = super().training_step  # type: ignore[misc]
-        loss = sum(step(model, part, num_items_in_batch) for part in inputs)
+        if shares.ranks() > 1:
+            loss = 0.0
+            for part, context in shares.passes(model, shares.own(inputs)):
+                with context:
+                    loss = loss + step(model, part, num_items_in_batch)
+        else:
+            loss = sum(step(model, part, num_items_in_batch) for part in inputs)
         self.step_loss = self.step_loss + loss
         return loss
 
@@ -39,6 +46,8 @@ class WarmTrainer:
         return torch.autocast(self.args.device.type, torch.bfloat16, self.bf16, cache_enabled)  # type: ignore[attr-defined]
 
     def _clip_grad_norm(self, model: Any) -> Any:
+        if shares.ranks() > 1:  # each rank's share was scaled up, for the gradients' sake
+            self.step_loss = shares.total(self.step_loss) / shares.ranks()
         self.step_grad_norm = super()._clip_grad_norm(model)  # type: ignore[misc]
         return self.step_grad_norm
 
