@@ -48,7 +48,7 @@ def test_a_single_row_that_does_not_fit_is_left_to_the_run() -> None:
 def test_packed_rows_beyond_a_part_are_not_tried_on_the_cpu() -> None:
     assert most_rows(settings(max_length=256), CPU, None) == 8
     assert most_rows(settings(max_length=256), CPU, 4) == 4
-    assert most_rows(settings(max_length=length, packing=False), CPU, None) == 512
+    assert most_rows(settings(max_length=256, packing=False), CPU, None) == 512
     assert most_rows(settings(max_length=4096), CPU, None) == 1
 
 

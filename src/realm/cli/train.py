@@ -68,10 +68,12 @@ def _train(preset: str, given: list[str], config: Path | None) -> None:
             hint="Look at the run: realm train NAME --dry-run. Train all weights: add adapter=none.",
         )
     file = _file(spec, files)
+    workspace = find_workspace()
     if not launch.launched(spec):
+        with workspace.hold("hero"):  # that a hero is awake is said once, before several processes find it out
+            pass
         launch.launch(spec, _again(preset, given, config))
         return
-    workspace = find_workspace()
     if launch.follow(spec, workspace.models, workspace.fit):
         return
     with open_realm() as realm, train_packages("Training"):
