@@ -215,12 +215,17 @@ extra, batch, length = map(int, sys.argv[1:4])
 rows = [dict(row, completion=" ok" * length) for row in small_rows(60_000 // length)]
 chosen = settings(per_device_train_batch_size=batch, max_length=length, packing=False, eval_fraction=0.0)
 fit = Fit("small", remembered=Remembered(Path(sys.argv[4])))
-engine, notes = Engine.open(small_hero(), chosen, progress=Progress(), fit=fit), Notes()
+engine = Engine.open(small_hero(), chosen, progress=Progress(), fit=fit)
 engine.train(small_rows(20), run="r", quest="before", hooks=Notes())  # libraries load what they need
-if extra:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + extra
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+class Narrow(Notes):
+    def request(self):  # first asked when the rows are read and planned
+        if extra and not self.steps:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            most = pages * resource.getpagesize() + extra
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+notes = Narrow()
 try:
     engine.train(rows, run="r", quest="a", hooks=notes)
 except TrainingError as error:
@@ -258,5 +263,5 @@ def test_an_allocator_that_refuses_divides_the_batch_and_the_rows_stay_the_same(
 
 @pytest.mark.slow
 def test_memory_for_not_even_one_row_ends_in_words(tmp_path: Path) -> None:
-    told = in_short_memory(30_000_000, 2, tmp_path / "fit.json", length=8192)
+    told = in_short_memory(6_000_000, 2, tmp_path / "fit.json", length=2000)
     assert "Memory ran out" in str(told["error"])

@@ -28,7 +28,8 @@ low-rank ones three numbers for a part of each matrix and two for the embeddings
 LAYER_ACTIVATIONS = 34
 """Bytes for each token and hidden unit of one layer in 16 bits, scores of the attention not kept."""
 RUNTIME_BYTES = {"cuda": 1.0e9, "mps": 0.5e9, "cpu": 0.62e9}
-"""What the libraries take before the model is there; about."""
+"""What the process takes beside the model, about. On the CPU 0.52 GB with a model of some kilobytes (all that `realm
+train` imports), and 0.1 GB of what an allocator keeps for itself: benchmarks/estimate_accuracy.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,16 @@ def rehearse(spec: RunSpec, make: Callable[[], Any], hidden_matrices: Callable[[
     `make` makes the network with first weights. Raises whatever the network raises when it is run.
     """
     used, device = spec.hyperparameters, spec.hardware.device if spec.hardware else "cpu"
-    with FakeTensorMode():
+    with torch.device("meta"):
         model = _adapted(make(), spec.adapter)
+    with FakeTensorMode():
+        _to_fake(model)
         if used.gradient_checkpointing:
             model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
         model.train()
         optimizer = build(model, _without_pages(used), hidden_matrices=hidden_matrices(model))
         shape, passes = part_shape(used, device)
-        tracker = MemTracker()
+        tracker = _Total()
         tracker.track_external(model, *_stand_ins(optimizer))
         with tracker:
             for _ in range(2):
@@ -61,6 +63,15 @@ def rehearse(spec: RunSpec, make: Callable[[], Any], hidden_matrices: Callable[[
             source=f"{WORDS}: {type(model).__name__}",
             logits=FLOAT32_BYTES * shape[0] * shape[1] * model.get_output_embeddings().weight.shape[0],
         )
+
+
+class _Total(MemTracker):
+    """Without the hooks that tell gradients from other tensors: they cannot be put on weights that are not trained."""
+
+    def _track_module_params_and_buffers(
+        self, module: torch.nn.Module, install_grad_hooks: bool = True
+    ) -> tuple[int, int]:
+        return super()._track_module_params_and_buffers(module, install_grad_hooks=False)
 
 
 def part_shape(settings: Hyperparameters, device: str) -> tuple[tuple[int, int], int]:
@@ -111,6 +122,22 @@ def _adapted(model: Any, adapter: AdapterSettings | None) -> Any:
             target_modules=list(adapter.target_modules),
         ),
     )
+
+
+def _to_fake(model: torch.nn.Module) -> None:
+    """Give a model on the meta device, which computes nowhere, fake tensors that seem to lie on the CPU.
+
+    Not by `Module.to`: it swaps tensors, which those of the fake mode do not allow.
+    """
+    made: dict[int, torch.nn.Parameter] = {}  # shared parameters stay shared
+    for module in model.modules():
+        for name, p in module.named_parameters(recurse=False, remove_duplicate=False):
+            if id(p) not in made:
+                fake = torch.empty(p.shape, dtype=p.dtype, device="cpu")
+                made[id(p)] = torch.nn.Parameter(fake, requires_grad=p.requires_grad)
+            module._parameters[name] = made[id(p)]
+        for name, buffer in module.named_buffers(recurse=False):
+            module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype, device="cpu")
 
 
 def _without_pages(settings: Hyperparameters) -> Hyperparameters:
