@@ -65,7 +65,7 @@ def rehearse(spec: RunSpec, make: Callable[[], Any], hidden_matrices: Callable[[
         )
 
 
-class _Total(MemTracker):
+class _Total(MemTracker):  # type: ignore[no-untyped-call]
     """Without the hooks that tell gradients from other tensors: they cannot be put on weights that are not trained."""
 
     def _track_module_params_and_buffers(
