@@ -209,6 +209,18 @@ class RunPaused(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunLightened(Fact):
+    """Memory ran out; the same batches are computed in more parts from here on."""
+
+    run: str
+    step: int
+    before: int
+    """Tokens that were computed at once at most."""
+    tokens: int
+    """Tokens that are computed at once at most from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResumed(Fact):
     """Training goes on after a pause."""
 

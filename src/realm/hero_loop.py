@@ -18,7 +18,10 @@ from statistics import fmean
 from typing import Any
 
 from realm.arena.control import Request
+from realm.arena.crew import Crew, Stand
 from realm.arena.engine import Engine
+from realm.arena.fit.fit import Fit
+from realm.arena.fit.remembered import Remembered
 from realm.arena.teachers import Teachers
 from realm.config.adapters import require_trainable
 from realm.config.beginning import practice_name
@@ -35,6 +38,7 @@ from realm.events import (
     QuestStarted,
     RunFailed,
     RunFinished,
+    RunLightened,
     RunPaused,
     RunResumed,
     RunStarted,
@@ -117,6 +121,7 @@ class HeroLoop:
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
+        self.crew = Crew.join()
 
     # -- a life ------------------------------------------------------------------------------------------------
     def live(self, stopping: threading.Event) -> None:
@@ -181,9 +186,10 @@ class HeroLoop:
             name=self.key.hero,
         )  # fmt: skip
         self.template_hash = hero.form_hash
+        self.crew.tell(Stand(self.spec, start, folder, progress))
         self.engine = Engine.open(
             hero, self.hyperparameters, progress=progress, checkpoint=folder, teachers=self.teachers,
-            grade=self.rewards.grade,
+            grade=self.rewards.grade, fit=Fit.of(self.spec, Remembered(self.workspace.fit)), crew=self.crew,
         )  # fmt: skip
 
     def open_queue(self) -> None:
@@ -586,6 +592,9 @@ class _Hooks:
 
     def on_resume(self, step: int) -> None:
         self._day.say(RunResumed(run=self._day.engine.progress.run, step=step))
+
+    def on_lighten(self, step: int, before: int, tokens: int) -> None:
+        self._day.say(RunLightened(run=self._day.engine.progress.run, step=step, before=before, tokens=tokens))
 
 
 def _sealed_before(progress: Progress) -> RunResult:

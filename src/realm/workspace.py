@@ -88,6 +88,11 @@ class Workspace:
         return {entry.name for entry in os.scandir(self.control)}
 
     @property
+    def fit(self) -> Path:
+        """What earlier runs found out about memory; may be deleted."""
+        return self.root / "fit.json"
+
+    @property
     def quarantine(self) -> Path:
         """Checkpoints that failed verification, kept for inspection."""
         return self.root / "quarantine"

@@ -33,6 +33,9 @@ class Hooks(Protocol):
     def on_resume(self, step: int) -> None:
         """Training goes on after a pause."""
 
+    def on_lighten(self, step: int, before: int, tokens: int) -> None:
+        """Memory ran out in the step after that one; no more than so many tokens are computed at once from now on."""
+
 
 def next_request(hooks: Hooks, step: int) -> Literal["stop", "skip"] | None:
     """Wait as long as a pause is asked for; what is asked for then."""

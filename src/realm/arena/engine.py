@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from realm.arena.control import Hooks
+from realm.arena.crew import Crew, Silent
+from realm.arena.fit.fit import Fit
 from realm.arena.methods import Course, Grade, Method, Parts, PreparedCourse, Teachers, methods
 from realm.arena.optim import build
 from realm.arena.schedule import Schedule
 from realm.config.schema import Hyperparameters
-from realm.errors import CheckpointError
+from realm.errors import CheckpointError, MemoryShortage
 from realm.heroes.hero import LoadedHero
 from realm.records import LevelCell, Progress, Row, RunResult
 
@@ -46,14 +48,18 @@ class Engine:
         checkpoint: Path | None,
         grade: Grade | None = None,
         teachers: Teachers | None = None,
+        fit: Fit | None = None,
+        crew: Crew | None = None,
     ) -> None:
         self.hero = hero
-        self.settings = settings
+        self._fit = fit or Fit()
+        self._crew = crew or Crew()
         self.progress = progress
         self.reading: Reading | None = None
         """What became of the rows of the newest quest: counts of truncated and untrained rows."""
         self._level_tokens: Counter[LevelCell] = Counter()
         hero.model.to(_device())
+        self.settings = settings = self._crew.tell(self._fit.settle(hero.model, settings))
         self._optimizer = build(hero.model, settings, hidden_matrices=hero.hidden_matrices)
         self.average = _average(hero.model, settings.ema_decay)
         """The weights that answer, are measured and are written."""
@@ -69,13 +75,16 @@ class Engine:
             settings.warmup_steps,
             timescale=settings.lr_timescale,
             lowest=settings.min_lr_rate,
+            decay_share=settings.lr_decay_share,
+            decay_from=settings.lr_decay_from,
+            decay_steps=settings.lr_decay_steps,
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
         self._parts = Parts(
             hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render,
             grade and _reading(hero, grade),
             render_prompt=partial(hero.family.render_prompt, hero.tokenizer),
-            teachers=teachers, progress=lambda: self.progress, average=self.average,
+            teachers=teachers, progress=lambda: self.progress, average=self.average, fit=self._fit,
         )  # fmt: skip
         self._methods: dict[str, Method] = {}
         self.method(settings.method)
@@ -90,15 +99,19 @@ class Engine:
         checkpoint: Path | None = None,
         grade: Grade | None = None,
         teachers: Teachers | None = None,
+        fit: Fit | None = None,
+        crew: Crew | None = None,
     ) -> Engine:
         """An engine that stands at `progress`; `checkpoint` is the folder that was written there.
 
         `grade` gives the rewards of answers, to the methods that learn from them; `teachers` finds who is learned from.
+        `fit` knows what the machine's memory allows, and learns more of it. `crew` are the processes that train
+        together.
 
         Raises CheckpointError when a part of the checkpoint is missing, TrainingError when the model cannot be
         trained with these settings.
         """
-        return cls(hero, settings, progress, checkpoint, grade, teachers)
+        return cls(hero, settings, progress, checkpoint, grade, teachers, fit, crew)
 
     def method(self, name: str) -> Method:
         """The training method of that name, opened when it is asked for first. Raises UsageError for an unknown one."""
@@ -113,17 +126,21 @@ class Engine:
         the same order. Raises NonFinite before the update that would have spoilt the weights, and TrainingError
         when no row can be trained.
         """
-        began, before = time.perf_counter(), self.progress
+        began, before, method = time.perf_counter(), self.progress, method or self.settings.method
+        self._crew.require_shared(method)
+        rows, hooks = self._crew.begin(rows, run, quest, method), self._crew.hooks(hooks)
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
         order = f"{self.settings.seed}/{quest.partition('.')[0]}"
         prepared = map(self.hero.data_profile.prepare, rows)
-        course = self.method(method or self.settings.method).course(prepared, seed=order)
+        course = self.method(method).course(prepared, seed=order)
         self.reading = course.reading
+        self._fit.begin(self.hero.model)
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
             self._prepare(course, hooks)
-            course.run(self.progress.quest_step, watch)
+            self._run(course, watch, hooks)
+            self._fit.end(self.hero.model, self.settings.model_copy(update={"method": method}))
         if watch.ending != "stop":
             self.progress = replace(self.progress, quest_done=True)
         watch.save()
@@ -137,6 +154,11 @@ class Engine:
             loss_last=watch.losses[-1] if watch.losses else float("nan"),
             val_loss=watch.val_loss,
         )
+
+    def follow(self) -> None:
+        """Train what rank 0 trains, until it has nothing more: what the other ranks of a crew do."""
+        while (order := self._crew.tell()) is not None:
+            self.train(order.rows, run=order.run, quest=order.quest, hooks=Silent(), method=order.method)
 
     def count(self, level_tokens: Mapping[LevelCell, int]) -> None:
         """Count the trained tokens of a step by skill and level."""
@@ -226,6 +248,19 @@ class Engine:
             course.begin(self._quest_state, hooks.request, self.average.applied)
             self._quest_state = course.state() or None
         self._aim(course.steps, share)
+
+    def _run(self, course: Course, watch: StepWatch, hooks: Hooks) -> None:
+        from realm.arena.fit.shortage import run_within_memory  # noqa: PLC0415 - torch stays behind the door
+
+        def lightened(before: int, tokens: int) -> None:
+            self._fit.lighten(self.hero.model, self.settings, tokens)
+            if self._crew.size > 1:  # the others wait in this step, and would for ever
+                raise MemoryShortage(
+                    "Memory ran out in one of the processes.", hint=f"The next start computes {tokens} tokens at once."
+                )
+            hooks.on_lighten(self.progress.step, before, tokens)
+
+        run_within_memory(course, watch, lambda: self.progress.quest_step, lightened)
 
     def _aim(self, quest_steps: int, share: float) -> None:
         """Point the schedule at this quest and give the optimizer the rate of the coming step."""

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from transformers.trainer_callback import TrainerState
 from transformers.utils import logging
 
+from realm.arena.optim import kind
 from realm.arena.optim.averaging import WeightAverage
 from realm.arena.random_state import random_state, restore_random_state
 from realm.errors import CheckpointError
@@ -25,6 +26,8 @@ OWN_WEIGHTS = "own_weights.safetensors"
 QUEST_STATE = "quest_state.safetensors"
 """What the method remembers of the quest in training."""
 TRAINER_STATE = "trainer_state.json"
+KIND = "realm_kind"
+"""Beside the state: of which optimizer it is. Others would take it for theirs in silence."""
 
 
 def write(
@@ -47,7 +50,7 @@ def write(
     with average.applied():
         _write_weights(folder, hero)
     hero.tokenizer.save_pretrained(folder)
-    torch.save(optimizer.state_dict(), folder / OPTIMIZER)
+    torch.save({**optimizer.state_dict(), KIND: kind(optimizer)}, folder / OPTIMIZER)
     torch.save(scheduler.state_dict(), folder / SCHEDULER)
     torch.save(random_state(), folder / RANDOM)
     TrainerState(global_step=step, max_steps=step).save_to_json(str(folder / TRAINER_STATE))
@@ -70,13 +73,12 @@ def restore(folder: Path, *, model: Any, optimizer: Optimizer, average: WeightAv
     average.load_state_dict(load_file(own) if own.is_file() else None)
     state = _read(folder / OPTIMIZER)
     options = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    if (saved := state.pop(KIND, kind(optimizer))) != kind(optimizer):
+        raise _unfit(folder, f"it is that of {saved}, not of {kind(optimizer)}")
     try:
         optimizer.load_state_dict(state)
     except ValueError as error:
-        raise CheckpointError(
-            f"The optimizer in {folder} does not fit this model: {error}.",
-            hint="Was `optim` changed within a campaign? Set it back, or start a new campaign.",
-        ) from error
+        raise _unfit(folder, str(error)) from error
     for group, chosen in zip(optimizer.param_groups, options, strict=True):
         group.update(chosen)
     restore_random_state(_read(folder / RANDOM))
@@ -86,6 +88,13 @@ def quest_state(folder: Path) -> dict[str, torch.Tensor] | None:
     """What the method remembered of the quest that was in training; None when there was nothing."""
     file = folder / QUEST_STATE
     return load_file(file) if file.is_file() else None
+
+
+def _unfit(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"The optimizer in {folder} does not fit this model: {why}.",
+        hint="Was `optim` changed within a campaign, or the device? Set it back, or start a new campaign.",
+    )
 
 
 def _load_weights(folder: Path, model: Any) -> None:

@@ -113,7 +113,7 @@ class Sampler:
 
     @property
     def prompts_per_step(self) -> int:
-        return self._settings.per_device_train_batch_size * self._settings.gradient_accumulation_steps
+        return self._settings.batch_rows * self._settings.gradient_accumulation_steps
 
     @property
     def steps(self) -> int:

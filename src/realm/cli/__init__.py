@@ -39,6 +39,7 @@ COMMANDS = {
     "generate": Entry("realm.cli.generate", "generate", "Rows of a skill's problems, with answers or as prompts."),
     "train": Entry("realm.cli.train", "train", "Train one preset, on its dataset or on a file, then exit."),
     "sweep": Entry("realm.cli.sweep", "app", "Sweeps over a preset's settings: run, show, best, list."),
+    "estimate": Entry("realm.cli.estimate", "estimate", "How much memory a training would take, and what would fit."),
     "eval": Entry("realm.cli.guild", "evaluate", "Examine the hero on held-out problems now."),
     "spar": Entry("realm.cli.spar", "spar", "Make a quest of the hero's own wrong answers."),
     "skill": Entry("realm.cli.guild", "skill_app", "Skills: list, sample, test, schema, check."),

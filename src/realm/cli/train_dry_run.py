@@ -103,7 +103,8 @@ def _load(overrides: Sequence[str], config_file: Path | None) -> Loaded:
 def _spec_lines(spec: RunSpec) -> Iterable[str]:
     used = spec.hyperparameters
     processes = spec.hardware.processes * spec.hardware.nodes if spec.hardware else 1
-    batch = used.per_device_train_batch_size * used.gradient_accumulation_steps * processes
+    batch: int | str = used.batch_rows * used.gradient_accumulation_steps * processes
+    batch = "as many as fit" if used.per_device_train_batch_size == "auto" else batch
     yield f"{spec.preset}  ({spec.hash[:12]})"
     yield f"  hero      {spec.hero}: {spec.profile.base_model}, campaign {spec.campaign}"
     yield f"  hardware  {f'{spec.hardware_name}: {spec.hardware.name}' if spec.hardware else 'no profile, no limits'}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +22,9 @@ NOT_USED = {
 """Keys that are accepted and have no use, with the reason."""
 TABLES_WITH_UNUSED_KEYS = {"hardware", "output"}
 
+KIND = re.compile(r"(?:constrained-)?(?:int|float|bool)|literal\[.*\]")
+"""How pydantic names one of several kinds of value that a setting may have."""
+
 
 class Checker:
     """The values that all layers gave, and what is wrong with them."""
@@ -34,7 +39,7 @@ class Checker:
         try:
             settings = RealmSettings.model_validate(self.tables)
         except ValidationError as error:
-            problems += [self._in_words((), one) for one in error.errors(include_url=False)]
+            problems += self._all_in_words((), error)
         problems += self._partial_problems()
         problems += self._dangling_names()
         return settings
@@ -58,7 +63,7 @@ class Checker:
         try:
             model.model_validate({key: value for key, value in table.items() if key in model.model_fields})
         except ValidationError as error:
-            yield from (self._in_words(path, one) for one in error.errors(include_url=False))
+            yield from self._all_in_words(path, error)
 
     def _partial_tables(self) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
         yield ("training",), self._table("training")
@@ -94,6 +99,13 @@ class Checker:
             table = table.get(key) if isinstance(table, dict) else None
         return table if isinstance(table, dict) else {}
 
+    def _all_in_words(self, at: KeyPath, error: ValidationError) -> Iterator[str]:
+        """The mistakes that the schema found; a value that may be of several kinds is one mistake."""
+        for _, alike in groupby(error.errors(include_url=False), key=_place_of):
+            first, *others = alike
+            said = [str(one["msg"]).removeprefix("Input should be ") for one in others]
+            yield self._in_words(at, {**first, "loc": _place_of(first), "msg": " or ".join([first["msg"], *said])})
+
     def _in_words(self, at: KeyPath, error: Any) -> str:
         """A mistake that the schema found."""
         path = (*at, *(part for part in error["loc"] if isinstance(part, str)))
@@ -119,3 +131,10 @@ class Checker:
                 if full[:length] == path[:length]:
                     return self.given[full].place()
         return "settings"
+
+
+def _place_of(error: Any) -> tuple[Any, ...]:
+    """Where a mistake is, without the kind of value that was tried there."""
+    place: tuple[Any, ...] = error["loc"]
+    is_kind = place and isinstance(place[-1], str) and KIND.fullmatch(place[-1])
+    return place[:-1] if is_kind else place

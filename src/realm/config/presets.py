@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from realm.config import teacher
 from realm.config.layers import hero_name, resolve_hyperparameters
@@ -63,7 +63,7 @@ def limits_broken(spec: RunSpec) -> Iterator[tuple[str, str]]:
         yield "hardware", f"{where} is unsupported: {limits.reason or 'no reason is given'}"
     rank = spec.adapter.r if spec.adapter else 0
     for key, what, value, limit in (
-        ("per_device_train_batch_size", "batch size", asked.per_device_train_batch_size, limits.max_batch_size),
+        ("per_device_train_batch_size", "batch size", asked.batch_rows, limits.max_batch_size),
         ("max_length", "sequence length", asked.max_length, limits.max_sequence_length),
         ("r", "adapter rank", rank, limits.max_lora_rank),
     ):
@@ -128,13 +128,17 @@ def _fitted(
         return {"max_length": min(usual.max_length, profile.context_window)}
     fitted: dict[str, Any] = {
         "max_length": min(usual.max_length, profile.context_window, hardware.max_sequence_length),
-        "per_device_train_batch_size": min(usual.per_device_train_batch_size, hardware.max_batch_size),
+        "per_device_train_batch_size": _within(usual.per_device_train_batch_size, hardware.max_batch_size),
         "bf16": hardware.supports_bf16 and (usual.bf16 or ("bf16" not in said and hardware.device == "cuda")),
         "gradient_checkpointing": usual.gradient_checkpointing and hardware.supports_gradient_checkpointing,
     }
     if "gradient_accumulation_steps" not in said:
         fitted["gradient_accumulation_steps"] = hardware.recommended_gradient_accumulation
     return fitted
+
+
+def _within(rows: int | Literal["auto"], most: int) -> int | Literal["auto"]:
+    return "auto" if rows == "auto" else min(rows, most)
 
 
 def _adapter(settings: RealmSettings, name: str, preset: PresetSettings) -> AdapterSettings | None:

@@ -171,12 +171,15 @@ families.register(TransformersFamily.id, TransformersFamily)
 
 
 def _inner_linears(model: Any) -> Iterator[str]:
-    """Linear modules inside the layers: all but the head that writes the logits."""
+    """Linear modules inside the layers: all but the head that writes the logits, and what sits on it."""
     import torch  # noqa: PLC0415
+    from transformers.pytorch_utils import Conv1D  # noqa: PLC0415 - GPT-2's linear layers
 
     head = model.get_output_embeddings()
+    heads = [name for name, module in model.named_modules() if module is head]
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Linear) and module is not head:
+        of_the_head = any(name == part or name.startswith(f"{part}.") for part in heads)
+        if isinstance(module, torch.nn.Linear | Conv1D) and not of_the_head:
             yield name
 
 

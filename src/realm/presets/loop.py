@@ -82,7 +82,9 @@ class PresetLoop(HeroLoop):
             if quest.state != "recently_completed":
                 self._train(quest)
             assert self.newest is not None  # a run that ends well has saved
-            return Trained(self.newest, self._samples(quest), self._evaluation(source, quest), self._pruned)
+            trained = Trained(self.newest, self._samples(quest), self._evaluation(source, quest), self._pruned)
+            self.crew.end()
+            return trained
 
     def on_step(self, quest: Quest, metrics: StepMetrics, writer: MetricsWriter) -> None:
         super().on_step(quest, metrics, writer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -11,12 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from realm.arena.crew import require_shared
 from realm.config.adapters import require_trainable
+from realm.config.launch import processes
 from realm.config.output import model_folder, run_metadata
 from realm.config.preset_file import load_preset
 from realm.config.presets import violations, way_out
 from realm.config.run_spec import RunSpec
-from realm.errors import ConfigError
+from realm.errors import ConfigError, UsageError
 from realm.guild.engine import SkillEngine
 from realm.guild.examiner import Target
 from realm.guild.progression import Examination
@@ -96,25 +99,32 @@ class ConfigTrainer:
 
         `aims` are examined beside the usual. Without `keep_model` no model is written beside the checkpoint.
         """
-        self.check(config.spec)
-        if file is None and config.spec.dataset is None:
-            cut = record.interrupted(self._workspace, config.spec, numbered=config.numbered)
-            file = Path(cut.file) if cut and how != "fresh" else None
-        source = source_of(config.spec, file)
+        source, at = self._beginning(config, file, how)
+        if (wanted := processes(at.spec)) > 1 and "RANK" not in os.environ:
+            where = at.spec.hardware_name
+            raise UsageError(
+                f"{where} trains in {wanted} processes, and this is one.",
+                hint=f"Start them: realm train {at.spec.preset}. Or set hardware.{where}.processes = 1.",
+            )
         realm = open_workspace(self._workspace)
         try:
-            at = record.beginning(
-                self._workspace, config.spec, str(source.train.resolve()), how, numbered=config.numbered
-            )
             loop = PresetLoop(realm, config.settings, _without_slice(at.spec, source), listener or Silent(), aims)
             started(loop)
             return self._complete(loop, config, at, source, keep_model)
         finally:
             realm.db.close()
 
+    def require_ready(self, config: TrainingConfig, *, file: Path | None = None, how: How = "auto") -> None:
+        """Raises what `run` would raise before it looks into the file; for who starts other processes to run it."""
+        self._beginning(config, file, how)
+        with self._workspace.hold("hero"):  # that a hero is awake is said once, before several processes find it out
+            pass
+
     def check(self, spec: RunSpec) -> None:
         """Raises ConfigError with every limit that a spec breaks, UsageError for a skill that is not installed."""
         require_trainable(spec)
+        if processes(spec) > 1:
+            require_shared(spec.hyperparameters.method)
         if problems := list(violations(spec)):
             settings = self.build_training_config(spec.preset).settings if spec.preset else None
             raise ConfigError(problems, hint=way_out(settings, spec) if settings else "")
@@ -122,6 +132,15 @@ class ConfigTrainer:
         for skill in spec.examine:
             if skill not in skills:
                 raise unknown("skill", skill, skills)
+
+    def _beginning(self, config: TrainingConfig, file: Path | None, how: How) -> tuple[Source, record.Beginning]:
+        self.check(config.spec)
+        if file is None and config.spec.dataset is None:
+            cut = record.interrupted(self._workspace, config.spec, numbered=config.numbered)
+            file = Path(cut.file) if cut and how != "fresh" else None
+        source = source_of(config.spec, file)
+        train = str(source.train.resolve())
+        return source, record.beginning(self._workspace, config.spec, train, how, numbered=config.numbered)
 
     def _complete(
         self, loop: PresetLoop, config: TrainingConfig, at: record.Beginning, source: Source, keep_model: bool

@@ -21,6 +21,7 @@ PLAIN: dict[str, str] = {
     "run_started": "Run started at step {step} ({method}).",
     "teacher_fixed": "Learning from {teacher} ({learned}).",
     "run_paused": "Run paused at step {step}.",
+    "run_lightened": "Memory ran out at step {step}: {tokens} tokens at once from here on, before {before}.",
     "run_resumed": "Run resumed at step {step}.",
     "run_finished": "Run {outcome} at step {step}: loss {loss_first} to {loss_last}.",
     "run_failed": "Run failed at step {step}: {reason}",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from realm.arena.fit.fit import Fit
 from realm.config.schema import Hyperparameters
 from realm.heroes.hero import LoadedHero
 from realm.records import Progress, Row
@@ -62,6 +63,8 @@ class Parts:
     """Where the campaign stands: which run and quest, and how far in it."""
     average: Any = None
     """The running mean of the weights (`optim.averaging.WeightAverage`)."""
+    fit: Fit = field(default_factory=Fit)
+    """What is known of the memory; `fit.part_tokens` limits what is computed at once."""
 
 
 class Course(Protocol):

@@ -27,7 +27,7 @@ from realm.arena.data import Examples, Reading
 from realm.arena.level_tokens import LevelTokens
 from realm.arena.methods import Parts, TextTeacher
 from realm.arena.methods.sft import PackedSFTTrainer, SftCourse, SupervisedFineTuning, logits_at, summed_loss
-from realm.arena.packing import CPU_PART_TOKENS, Plan, Rows, parts
+from realm.arena.packing import CPU_PART_TOKENS, Plan, Rows, parts, slices
 from realm.arena.prompts import Prompt, read_prompts
 from realm.arena.seeds import number
 from realm.arena.teachers import require_same_tokenizer
@@ -145,7 +145,7 @@ class Distillation(SupervisedFineTuning):
         plan = Plan(
             np.array(longest, dtype=np.int64),
             seed=seed,
-            batch_rows=settings.per_device_train_batch_size,
+            batch_rows=settings.batch_rows,
             max_length=settings.max_length,
             packing=settings.packing,
             accumulation=settings.gradient_accumulation_steps,
@@ -344,8 +344,9 @@ class DistillCourse(SftCourse):
         seed: str,
     ) -> None:
         nothing = _examples([], [])
+        self._part_tokens: int | None = None
         loader = AnswerLoader(prompts, plan, answers, self._lay_out)
-        super().__init__(trainer, Reading(nothing, nothing, 0, unasked), loader, [], seed)  # type: ignore[arg-type]
+        super().__init__(trainer, Reading(nothing, nothing, 0, unasked), loader, None, seed)  # type: ignore[arg-type]
         self._distill, self._answers, self._prompts = trainer, answers, held_out
 
     def measures(self) -> dict[str, float]:
@@ -354,6 +355,15 @@ class DistillCourse(SftCourse):
         rows, tokens, sampled, ended = told.pop("counts")
         measured = {"answer_tokens": tokens / rows, "on_policy": sampled / rows}
         return super().measures() | measured | ({"ended": ended / sampled} if sampled else {})
+
+    def lighten(self) -> tuple[int, int] | None:
+        """See `fit.shortage.Divisible`. Answers are still sampled together: they keep no gradient."""
+        before = self._part_tokens or self._loader.plan.batch_tokens
+        tokens = max(before // 2, self._distill.settings.max_length)
+        if before <= tokens:
+            return None
+        self._part_tokens = tokens
+        return before, tokens
 
     @torch.no_grad()
     def validate(self) -> float | None:
@@ -381,10 +391,12 @@ class DistillCourse(SftCourse):
     def _lay_out(self, answered: Answered) -> Batch:
         """Rows of like width, several examples in each where packing is on, in parts that are computed together."""
         settings, pad_id = self._distill.settings, self._distill.processing_class.pad_token_id
-        layout = [_alone(len(answered.student))]
+        layout, lengths = [_alone(len(answered.student))], answered.student.lengths
         if settings.packing:
-            widest = max(settings.max_length, int(answered.student.lengths.max()))
-            layout = parts(answered.student.lengths, max_width=widest, part_tokens=CPU_PART_TOKENS)
+            widest = max(settings.max_length, int(lengths.max()))
+            layout = parts(lengths, max_width=widest, part_tokens=self._part_tokens or CPU_PART_TOKENS)
+        elif self._part_tokens:
+            layout = slices(layout[0], lengths, part_tokens=self._part_tokens)
         batch = [collate(answered.student, rows, pad_id=pad_id) for rows in layout]
         if answered.teacher is not None:
             for part, rows in zip(batch, layout, strict=True):

@@ -277,7 +277,7 @@ def _arguments(settings: Hyperparameters) -> dict[str, Any]:
     """Only TRL's scoring and the Trainer's loop are wanted, not its sampling, logging, saving or data preparation."""
     return {
         "output_dir": tempfile.gettempdir(),  # the Trainer insists on a folder; nothing is written to it
-        "per_device_train_batch_size": settings.per_device_train_batch_size * settings.num_generations,
+        "per_device_train_batch_size": settings.batch_rows * settings.num_generations,
         "gradient_accumulation_steps": settings.gradient_accumulation_steps,
         "num_generations": settings.num_generations,
         "max_completion_length": settings.max_completion_length,

@@ -75,10 +75,10 @@ class PreferenceMethod(ABC):
 
     def __init__(self, parts: Parts) -> None:
         settings = parts.settings
-        if settings.per_device_train_batch_size < self.least_batch:
+        if settings.batch_rows < self.least_batch:
             raise TrainingError(
                 f"This method compares the answers of a batch, and per_device_train_batch_size is "
-                f"{settings.per_device_train_batch_size}.",
+                f"{settings.batch_rows}.",
                 hint=f"Set per_device_train_batch_size = {self.least_batch} or more.",
             )
         self.parts = parts
@@ -113,7 +113,7 @@ class PreferenceMethod(ABC):
 
     def course(self, rows: Iterable[Row], *, seed: str) -> PreferenceCourse:
         settings = self.parts.settings
-        budget = settings.per_device_train_batch_size * settings.max_length
+        budget = settings.batch_rows * settings.max_length
         expand: Expand = self.expand
         reading = read(
             rows,
@@ -158,7 +158,7 @@ class PreferenceMethod(ABC):
         """Fill in the log-probabilities of all units by the model as it stands, longest first."""
         if not reference:
             return
-        size = self.parts.settings.per_device_train_batch_size
+        size = self.parts.settings.batch_rows
         order = np.argsort(-units.lengths, kind="stable")
         with self.scoring() as trainer:
             trainer.model.eval()
@@ -181,7 +181,7 @@ class PreferenceMethod(ABC):
         return Plan(
             lengths,
             seed=seed,
-            batch_rows=settings.per_device_train_batch_size,
+            batch_rows=settings.batch_rows,
             max_length=settings.max_length,
             packing=False,
             accumulation=settings.gradient_accumulation_steps,
@@ -259,7 +259,7 @@ class PreferenceCourse(WarmCourse):
             return None
         with self._method.scoring() as trainer:
             trainer.model.eval()
-            total, size = 0.0, self._method.parts.settings.per_device_train_batch_size
+            total, size = 0.0, self._method.parts.settings.batch_rows
             told: dict[str, float] = {}
             for begin in range(0, len(self._held_out), size):
                 members = np.arange(begin, min(begin + size, len(self._held_out)))

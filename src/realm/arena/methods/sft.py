@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from trl import SFTConfig, SFTTrainer
 
 from realm.arena.batches import Batch, Loader, Part
 from realm.arena.data import Examples, Reading, read
-from realm.arena.methods import Parts
+from realm.arena.methods import Parts, shares
 from realm.arena.methods.warm import WarmCourse, WarmTrainer, common_arguments, first, quiet, untouched
 from realm.arena.methods.weighting import TokenWeighting, weighting_of
 from realm.arena.packing import CPU_PART_TOKENS, Plan
@@ -47,7 +48,8 @@ class PackedSFTTrainer(WarmTrainer, SFTTrainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: Part, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
-        items = num_items_in_batch or len(inputs["targets"])
+        items = (num_items_in_batch or len(inputs["targets"])) / shares.ranks()
+        # Gradients are averaged over the ranks, and their sum is wanted: so each counts a rank's share of the items.
         if self.weighting is None:
             return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
         logits = logits_at(model, self.model.get_output_embeddings(), inputs)
@@ -83,7 +85,7 @@ class SupervisedFineTuning:
 
     def course(self, rows: Iterable[Row], *, seed: str) -> SftCourse:
         settings = self._parts.settings
-        budget = settings.per_device_train_batch_size * settings.max_length
+        budget = settings.batch_rows * shares.ranks() * settings.max_length
         reading = read(
             rows,
             self._parts.render,
@@ -103,32 +105,48 @@ class SupervisedFineTuning:
             epochs=settings.num_train_epochs,
             max_steps=settings.max_steps,
         )
-        held_out = self._loader(reading.held_out, "held-out") if len(reading.held_out) else ()
-        return SftCourse(self.trainer, reading, loader, [part for batch in held_out for part in batch], seed)
+        held_out = self._loader(reading.held_out, "held-out") if len(reading.held_out) else None
+        return SftCourse(self.trainer, reading, loader, held_out, seed)
 
     def _loader(self, examples: Examples, seed: str, **passes: Any) -> Loader:
         settings = self._parts.settings
         plan = Plan(
             examples.lengths,
             seed=seed,
-            batch_rows=settings.per_device_train_batch_size,
+            batch_rows=settings.batch_rows * shares.ranks(),
             max_length=settings.max_length,
             packing=settings.packing,
             **passes,
         )
-        divided = settings.packing and self._parts.model.device.type == "cpu"
-        pad_id, part_tokens = self._parts.tokenizer.pad_token_id, CPU_PART_TOKENS if divided else None
-        return Loader(examples, plan, pad_id, settings.max_length, part_tokens)
+        return Loader(
+            examples,
+            plan,
+            self._parts.tokenizer.pad_token_id,
+            settings.max_length,
+            part_tokens(self._parts),
+            packing=settings.packing,
+        )
 
 
 class SftCourse(WarmCourse):
     """One quest, read, packed and ordered."""
 
     def __init__(
-        self, trainer: PackedSFTTrainer, reading: Reading, loader: Loader, held_out: list[Part], seed: str
+        self, trainer: PackedSFTTrainer, reading: Reading, loader: Loader, held_out: Loader | None, seed: str
     ) -> None:
         super().__init__(trainer, reading, loader, seed)
         self._held_out = held_out
+
+    def lighten(self) -> tuple[int, int] | None:
+        """See `fit.shortage.Divisible`. The sums of a step are the same, added up in another order."""
+        loader = self._loader
+        before = loader.part_tokens or loader.plan.batch_tokens
+        if before <= loader.longest:
+            return None
+        tokens = max(before // 2, loader.longest)
+        self._loader = replace(loader, part_tokens=tokens)
+        self._held_out = self._held_out and replace(self._held_out, part_tokens=tokens)
+        return before, tokens
 
     def tokens(self, part: Part) -> tuple[int, int]:
         return len(part["targets"]), int(part["useful"])
@@ -138,17 +156,25 @@ class SftCourse(WarmCourse):
 
     @torch.no_grad()
     def validate(self) -> float | None:
-        if not self._held_out:
+        if self._held_out is None:
             return None
         trainer = self._trainer
         trainer.model.eval()
         total, tokens = 0.0, 0
-        for part in self._held_out:
+        for part in (part for batch in self._held_out for part in batch):
             on_device = trainer._prepare_inputs(part)
             total += float(summed_loss(trainer.model, trainer.model.get_output_embeddings(), on_device))
             tokens += len(part["targets"])
         trainer.model.train()
         return total / tokens
+
+
+def part_tokens(parts: Parts) -> int | None:
+    """Tokens to compute at once: what suits a core's cache, and no more than memory has room for; None: all."""
+    cached = CPU_PART_TOKENS if parts.settings.packing and parts.model.device.type == "cpu" else None
+    settings = parts.settings
+    shared = settings.batch_rows * settings.max_length if shares.ranks() > 1 else None
+    return min((tokens for tokens in (cached, parts.fit.part_tokens, shared) if tokens), default=None)
 
 
 def summed_loss(model: Any, head: Any, part: Part) -> Tensor:

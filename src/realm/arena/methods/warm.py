@@ -13,7 +13,9 @@ from typing import Any
 import torch
 
 from realm.arena.callbacks import StepFacts
+from realm.arena.crew import PATIENCE
 from realm.arena.data import Reading
+from realm.arena.methods import shares
 from realm.arena.random_state import random_state, restore_random_state
 from realm.arena.seeds import number
 from realm.config.schema import Hyperparameters
@@ -40,7 +42,13 @@ class WarmTrainer:
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         step = super().training_step  # type: ignore[misc]
-        loss = sum(step(model, part, num_items_in_batch) for part in inputs)
+        if shares.ranks() > 1:
+            loss = 0.0
+            for part, context in shares.passes(model, shares.own(inputs)):
+                with context:
+                    loss = loss + step(model, part, num_items_in_batch)
+        else:
+            loss = sum(step(model, part, num_items_in_batch) for part in inputs)
         self.step_loss = self.step_loss + loss
         return loss
 
@@ -48,6 +56,8 @@ class WarmTrainer:
         return torch.autocast(self.args.device.type, torch.bfloat16, self.bf16, cache_enabled)  # type: ignore[attr-defined]
 
     def _clip_grad_norm(self, model: Any) -> Any:
+        if shares.ranks() > 1:  # each rank's share was scaled up, for the gradients' sake
+            self.step_loss = shares.total(self.step_loss) / shares.ranks()
         self.step_grad_norm = super()._clip_grad_norm(model)  # type: ignore[misc]
         return self.step_grad_norm
 
@@ -86,6 +96,7 @@ class WarmCourse(ABC):
 
     def run(self, first_step: int, watch: Any) -> None:
         trainer = self._trainer
+        self._counted, self._level_tokens = (0, 0), Counter()  # of a step that memory cut short
         trainer.batches = _Counted(self.batches(first_step), self)
         trainer.add_callback(watch)
         try:
@@ -138,9 +149,10 @@ class _Counted:
 
 def common_arguments(settings: Hyperparameters) -> dict[str, Any]:
     """What each trainer is told: only the Trainer's loop is wanted, not its logging, saving or data preparation."""
+    together_on_cpu = shares.ranks() > 1 and not torch.cuda.is_available()
     return {
         "output_dir": tempfile.gettempdir(),  # the Trainer insists on a folder; nothing is written to it
-        "per_device_train_batch_size": settings.per_device_train_batch_size,
+        "per_device_train_batch_size": settings.batch_rows,
         "gradient_accumulation_steps": settings.gradient_accumulation_steps,
         "max_grad_norm": settings.max_grad_norm,
         "num_train_epochs": 1,  # all passes are one sequence of batches
@@ -155,6 +167,9 @@ def common_arguments(settings: Hyperparameters) -> dict[str, Any]:
         "save_strategy": "no",
         "eval_strategy": "no",
         "dataloader_pin_memory": False,
+        "ddp_timeout": int(PATIENCE.total_seconds()),
+        "ddp_backend": "gloo" if together_on_cpu else None,
+        "use_cpu": together_on_cpu,  # else accelerate trains one process and says nothing
         "remove_unused_columns": False,
     }
 

@@ -79,6 +79,9 @@ class HardwareProfile(Settings):
     """Training processes on a node."""
     nodes: int = Field(1, ge=1)
     """Machines."""
+    sharding: Literal["ddp", "fsdp2", "zero2", "zero3"] = "ddp"
+    """How several processes hold the model: whole each (`ddp`), in slices (`fsdp2`), or with parts in the machine's
+    memory (DeepSpeed's `zero2`, `zero3`). This version trains with `ddp` and prints configurations for the rest."""
     status: Literal["available", "unsupported"] = "available"
     """Unsupported profiles are refused with `reason`."""
     reason: str = ""

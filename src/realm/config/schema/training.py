@@ -37,8 +37,17 @@ class Hyperparameters(Settings):
     teacher), or one that an installed package brings. A quest that it cannot use is trained by one that fits."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW (and of what Muon does not take)."""
-    optim: Literal["adamw", "muon"] = "adamw"
-    """Optimizer. Muon takes the hidden matrices, AdamW the rest; of an adapter AdamW takes all."""
+    optim: Literal[
+        "adamw", "adamw_8bit", "paged_adamw", "paged_adamw_8bit", "muon", "galore", "galore_8bit", "apollo"
+    ] = "adamw"
+    """Optimizer (docs/fit.md). Muon, GaLore and APOLLO take the hidden matrices, AdamW the rest; of an adapter, which
+    has none, AdamW takes all under Muon, and the other two are refused. Paged: on a GPU."""
+    optim_rank: int = Field(128, ge=1)
+    """Rank to which GaLore and APOLLO project a matrix's gradient."""
+    optim_update_gap: int = Field(200, ge=1)
+    """Steps between two projections of GaLore and APOLLO."""
+    optim_scale: float | None = Field(None, gt=0)
+    """Scale of their updates; by default 0.25 for GaLore and 1 for APOLLO."""
     muon_learning_rate: float = Field(0.02, gt=0)
     """Learning rate of Muon's matrices."""
     muon_momentum: float = Field(0.95, ge=0, lt=1)
@@ -51,18 +60,27 @@ class Hyperparameters(Settings):
     """AdamW's second moment."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are clipped to this norm."""
-    lr_scheduler_type: Literal["constant_with_warmup", "inverse_sqrt", "linear", "cosine"] = "constant_with_warmup"
-    """Shape of the learning rate: over the steps of the campaign; `linear` and `cosine` over each quest."""
+    lr_scheduler_type: Literal["constant_with_warmup", "inverse_sqrt", "linear", "cosine", "wsd"] = (
+        "constant_with_warmup"
+    )
+    """Shape of the learning rate: over the steps of the campaign; `linear` and `cosine` over each quest; `wsd` holds it
+    and lets it fall at the end, of each quest or once (`lr_decay_from`)."""
+    lr_decay_share: float = Field(0.2, gt=0, le=1)
+    """`wsd` falls over this last share of each quest, while `lr_decay_from` is 0."""
+    lr_decay_from: int = Field(0, ge=0)
+    """Campaign step from which `wsd` falls, once; 0: at the end of each quest."""
+    lr_decay_steps: int = Field(1000, ge=1)
+    """Steps that this fall takes; after them the rate stays at its lowest."""
     lr_timescale: int = Field(1000, ge=1)
     """`inverse_sqrt` has halved the rate after three times as many steps."""
     min_lr_rate: float = Field(0.1, ge=0, le=1)
-    """`inverse_sqrt` falls no lower than to this share of the rate."""
+    """`inverse_sqrt` and `wsd` fall no lower than to this share of the rate."""
     warmup_steps: int = Field(50, ge=0)
     """Steps of the campaign until the learning rate is full."""
     ema_decay: float = Field(0.0, ge=0, lt=1)
     """Answer, be examined and be saved with the running mean of the weights (0: with the weights themselves)."""
-    per_device_train_batch_size: int = Field(8, ge=1)
-    """Packed rows per step and device."""
+    per_device_train_batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 8
+    """Packed rows per step and device; `auto`: as many as the device computes at once, found by trying."""
     gradient_accumulation_steps: int = Field(1, ge=1)
     """Batches summed before one optimizer step."""
     max_length: int = Field(1024, ge=8)
@@ -166,3 +184,8 @@ class Hyperparameters(Settings):
         if self.token_weighting_max < self.token_weighting_min:
             raise ValueError("token_weighting_max must not be below token_weighting_min")
         return self
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows per step and device; 1 as long as they are still to be found."""
+        return 1 if self.per_device_train_batch_size == "auto" else self.per_device_train_batch_size
