@@ -75,9 +75,10 @@ def test_a_quest_that_is_too_hard_is_put_aside_with_the_next_step(home: Workspac
         (failed,) = story.until("quest_failed")
         assert "0 of 16 sampled answers were rewarded: start lower" in failed.reason  # type: ignore[attr-defined]
         assert failed.retries_left == 0  # type: ignore[attr-defined]
-        assert [quest.name for quest in story.loop.queue.list("failed", limit=9) if quest.outcome == "failed"] == [
-            "hard.jsonl"
-        ]
+        story.wait(
+            lambda: [q.name for q in story.loop.queue.list("failed", limit=9) if q.outcome == "failed"] == ["hard.jsonl"],
+            "the file in failed/",
+        )
         said = {f.name: f.reason for f in story.until("quest_rejected", 2)}  # type: ignore[attr-defined]
         assert "did you mean 'bin'?" in said["unknown.jsonl"] and "nobody can grade it" in said["nobody.jsonl"]
         (home.inbox / "notes.jsonl").write_text(quest_lines("notes", 40))
@@ -94,7 +95,7 @@ def test_a_grader_that_raises_puts_the_quest_aside_and_the_hero_goes_on(home: Wo
             lambda: [f for f in story.facts("quest_failed") if not f.retries_left] or None, "the end of the tries"
         )  # type: ignore[attr-defined]
         assert "I was frightened" in story.facts("quest_failed")[0].reason  # type: ignore[attr-defined]
-        assert [f.blocker for f in story.facts("blocker_raised")] == ["skill-scared"]  # type: ignore[attr-defined]
+        assert "skill-scared" in [f.blocker for f in story.facts("blocker_raised")]  # type: ignore[attr-defined]
         (home.inbox / "notes.jsonl").write_text(quest_lines("notes", 40))
         story.until("quest_completed")
 
