@@ -49,7 +49,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_the_catalogues_adapters_learn_and_leave_the_base_alone(base: Path, tmp_path: Path, adapter: str) -> None:
     from realm.config.layers import load
 
-    engine = opened(base, adapter=load(env={}).adapters[adapter], learning_rate=2e-2)
+    engine = opened(base, adapter=load(env={}).adapters[adapter], learning_rate=2e-2, num_train_epochs=4)
     frozen = parts(engine, trained=False)
     notes = Notes(folder=tmp_path)
     result = engine.train(small_rows(), run="r", quest="a", hooks=notes)

@@ -87,6 +87,7 @@ def test_an_adapter_is_written_alone_and_read_with_its_base(base: Path, models: 
     assert answers(going_on) == answers(hero) and trained_names(going_on) == trained_names(hero)
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own, see adapters.attach
 def test_peft_alone_reads_what_was_written(base: Path, models: Path, tmp_path: Path) -> None:
     from peft import PeftModel
 

@@ -31,8 +31,10 @@ from .conftest import SETTINGS, Nursery, quest_lines
 KEY = CampaignKey("tiny", "story")
 CAMPAIGN = (
     SETTINGS.replace('hero = "hatchling"', 'hero = "tiny"')
-    .replace("per_device_train_batch_size = 4", "per_device_train_batch_size = 1\nwarmup_steps = 0")
-    .replace("save_steps = 5", "save_steps = 20")
+    .replace(
+        "per_device_train_batch_size = 4", "per_device_train_batch_size = 1\nwarmup_steps = 0\nnum_train_epochs = 2"
+    )
+    .replace("save_steps = 5", "save_steps = 25")
 )
 HERO = """
 [heroes.tiny]
@@ -41,7 +43,7 @@ adapter = "standard"
 [heroes.tiny.idle_generation]
 enabled = false
 [heroes.tiny.training_defaults]
-learning_rate = 2e-2
+learning_rate = 3e-2
 """
 Run = Callable[..., tuple[int, str]]
 
@@ -52,7 +54,7 @@ def realm_of(root: Path) -> Workspace:
     workspace.settings.write_text(CAMPAIGN + HERO)
     write_base(workspace.models / "tiny-base")
     for name in ("alder", "birch"):
-        (workspace.inbox / f"{name}.jsonl").write_text(quest_lines(name, 150))
+        (workspace.inbox / f"{name}.jsonl").write_text(quest_lines(name, 100))
     return workspace
 
 
