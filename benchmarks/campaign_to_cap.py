@@ -36,7 +36,7 @@ class Life(HeroLoop):
 
     def prepare(self, seconds: float) -> None:
         self.began, self.seconds = time.perf_counter(), seconds
-        self.minutes = 0.0
+        self.minutes, self.cpu_began = 0.0, time.process_time()
 
     def be_examined(self, checkpoint: CheckpointRecord) -> None:
         super().be_examined(checkpoint)
@@ -65,7 +65,8 @@ def live(seed: int, chosen: argparse.Namespace) -> dict[str, Any]:
         levels = {"bin": life.skills.get("bin").levels}
         verdicts = cap_watch.verdicts(life.guild, life.key, levels, life.settings.level_cap)
         realm.db.close()
-        return found | {"minutes": life.minutes, "reason": " ".join(v.reason for v in verdicts)}
+        worked = (time.process_time() - life.cpu_began) / 60
+        return found | {"minutes": life.minutes, "cpu_minutes": worked, "reason": " ".join(v.reason for v in verdicts)}
 
 
 def told(found: dict[str, Any]) -> Iterator[str]:
@@ -76,7 +77,8 @@ def told(found: dict[str, Any]) -> Iterator[str]:
     else:
         why = " ".join(verdict["reason"] for verdict in cap["evidence"])
         yield (
-            f"**{found['campaign']}**: level cap {cap['levels']['bin']} after {found['minutes']:.1f} min, "
+            f"**{found['campaign']}**: level cap {cap['levels']['bin']} after {found['minutes']:.1f} min "
+            f"({found['cpu_minutes']:.1f} min of processor time), "
             f"{cap['tokens']:,} trained tokens, {cap['step']:,} steps. {why}"
         )
     yield ""

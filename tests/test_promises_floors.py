@@ -11,13 +11,14 @@ FLOORS = {
     2: ("records", "registry", "http", "workspace"),
     3: ("config", "clients", "db", "migrations"),
     4: ("heroes", "events"),
-    5: ("arena", "guild", "jobs", "oracle", "quests", "vault", "watchtower", "weaver"),
+    5: ("arena", "guild", "jobs", "opening", "oracle", "quests", "vault", "watchtower", "weaver"),
     6: ("temple",),
     7: ("hero_loop", "tavern", "errands"),
-    8: ("cli", "__main__"),
+    8: ("presets",),
+    9: ("cli", "__main__"),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
-TOP_OF_THE_HOUSE = {"__main__"}
+TOP_OF_THE_HOUSE = {"__main__", ""}  # `realm` itself: its face in Python, imported when it is asked for
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate"}
 HEAVY_ROOMS = {"heroes", "arena", "oracle"}
 

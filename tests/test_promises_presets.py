@@ -22,7 +22,7 @@ def test_every_shipped_preset_loads(capsys: pytest.CaptureFixture[str]) -> None:
         assert RunSpec.from_json(spec.to_json()) == spec
     with capsys.disabled():
         print(f"\n  presets: {len(settings.presets)} found", end="")
-    assert len(settings.presets) >= 5
+    assert len(settings.presets) >= 12
 
 
 def test_a_new_workspaces_settings_load() -> None:

@@ -6,13 +6,14 @@ Holds no lock and changes nothing of a campaign but by a quest file.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from realm.config.run_spec import campaign_spec
 from realm.config.schema import RealmSettings
 from realm.db import Database
 from realm.errors import CheckpointError
 from realm.events import Events
-from realm.guild import sparring
+from realm.guild import pairs, sparring
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
 from realm.guild.sparring_ledger import SparringLedger
@@ -36,10 +37,19 @@ class Sparred:
 
 
 def spar(
-    workspace: Workspace, settings: RealmSettings, db: Database, events: Events, *, skill: str, level: int, count: int
+    workspace: Workspace,
+    settings: RealmSettings,
+    db: Database,
+    events: Events,
+    *,
+    skill: str,
+    level: int,
+    count: int,
+    kind: Literal["reviews", "pairs"] | None = None,
 ) -> Sparred:
-    """Let the newest checkpoint answer `count` fresh problems of a level (0: its frontier); queue what it got wrong.
+    """Let the newest checkpoint answer `count` fresh problems of a level (0: its frontier); queue what comes of it.
 
+    `kind` None is what the hero's settings say: examples of checking and correcting, or pairs of answers.
     Raises CheckpointError when there is no checkpoint yet, UsageError or SkillError for a skill or a level that does
     not exist.
     """
@@ -60,16 +70,17 @@ def spar(
     bouts = SparringLedger(db, events)
     held = bouts.newest(key, skill)
     seed = f"spar/{key}/{newest.step}/{0 if held is None else held.time}"
-    bout = sparring.hold(
-        engine, skill, aimed, count, seed,
-        lambda prompts: hero.family.answer(
-            hero.model, hero.tokenizer, prompts, max_new_tokens=settings.curriculum.exam_max_new_tokens
-        ),
+    rule, longest = spec.profile.sparring, settings.curriculum.exam_max_new_tokens
+    bout = pairs.hold_as(
+        rule.model_copy(update={"kind": kind or rule.kind}), engine, skill, aimed, count, seed,
+        lambda prompts: hero.answer(prompts, max_new_tokens=longest),
+        lambda prompts, **how: hero.sample(prompts, max_new_tokens=longest, **how),
+        method=spec.hyperparameters.method,
     )  # fmt: skip
     if not bout.examples:
         bouts.record(key, bout, step=newest.step, quest="", practices=guild.practice_count(key))
         return Sparred(newest.id, bout, "", None)
-    name = sparring.file_name(skill, newest.step)
+    name = sparring.file_name(bout, newest.step)
     path = deliver(workspace, name, bout.lines(), priority="high", meta=bout.sidecar(newest.id))
     bouts.record(key, bout, step=newest.step, quest=name, practices=guild.practice_count(key))
     if workspace.holder("hero") is not None:

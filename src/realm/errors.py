@@ -11,7 +11,9 @@
     |  `- MissingExtra              a package of an optional extra is not installed
     |- CheckpointError              a checkpoint that must not be trusted
     |- TrainingError                a run that had to stop
-    |  `- NonFinite                 loss or gradient became NaN or infinite; nothing was saved
+    |  |- NonFinite                 loss or gradient became NaN or infinite; nothing was saved
+    |  |- MemoryShortage            memory ran out; a new start computes less at once
+    |  `- NothingToLearn            the dry run of a quest says that its rewards would teach nothing
     |- SkillError                   a skill's file or generator is wrong
     |  `- SkillBroken               its code raised, or returned what no skill may return: it is set aside
     |- ServiceError                 a service cannot start or does not answer
@@ -96,6 +98,14 @@ class TrainingError(RealmError):
 
 class NonFinite(TrainingError):
     """The loss or the gradient became NaN or infinite. Nothing was saved after it."""
+
+
+class MemoryShortage(TrainingError):
+    """Memory ran out where it cannot be helped now; a new start computes less at once."""
+
+
+class NothingToLearn(TrainingError):
+    """A dry run says that the rewards of a quest would teach nothing; trying again would say the same."""
 
 
 class SkillError(RealmError):

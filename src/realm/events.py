@@ -192,11 +192,32 @@ class RunStarted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherFixed(Fact):
+    """Who a run learns from to its end. It scores every token (`tokens`), or its text is learned (`sequences`)."""
+
+    run: str
+    teacher: str
+    learned: str  # "tokens" or "sequences"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPaused(Fact):
     """Training paused on request."""
 
     run: str
     step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLightened(Fact):
+    """Memory ran out; the same batches are computed in more parts from here on."""
+
+    run: str
+    step: int
+    before: int
+    """Tokens that were computed at once at most."""
+    tokens: int
+    """Tokens that are computed at once at most from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

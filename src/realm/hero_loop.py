@@ -10,22 +10,26 @@ import copy
 import logging
 import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from realm.arena.control import Request
+from realm.arena.crew import Crew, Stand
 from realm.arena.engine import Engine
+from realm.arena.fit.fit import Fit
+from realm.arena.fit.remembered import Remembered
+from realm.arena.teachers import Teachers
 from realm.config.adapters import require_trainable
 from realm.config.beginning import practice_name
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit
 from realm.config.schema import RealmSettings
+from realm.config.teacher import TeacherName
 from realm.db import Database
-from realm.errors import DiskFull, QuestError, RealmError, SkillBroken
+from realm.errors import DiskFull, NothingToLearn, RealmError, SkillBroken
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -34,27 +38,32 @@ from realm.events import (
     QuestStarted,
     RunFailed,
     RunFinished,
+    RunLightened,
     RunPaused,
     RunResumed,
     RunStarted,
+    TeacherFixed,
 )
-from realm.guild import cap_watch, curriculum, examiner, sparring, strategies
+from realm.guild import cap_watch, curriculum, examiner, pairs, reward_practice, sparring, strategies
 from realm.guild.awards import AwardLedger
 from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
+from realm.guild.held_out import Examinations
 from realm.guild.ledger import GuildLedger
 from realm.guild.marks import Marks
 from realm.guild.own_practice import OwnPractice, Standing
 from realm.guild.passives.canaries import Canaries
 from realm.guild.passives.guard import holds_canary, without_canaries
 from realm.guild.progression import Examination, pooled
+from realm.guild.rewards import Rewards, told
 from realm.guild.roster import Roster
 from realm.guild.sparring_ledger import SparringLedger
-from realm.guild.strain import Advice, StrainMeter
+from realm.guild.strain import Advice, StrainMeter, meter_of
 from realm.heroes.to_train import load_to_train
 from realm.heroes.weights import HATCHLING
 from realm.quests.checks import validate
+from realm.quests.elsewhere import Elsewhere
 from realm.quests.inbox import Inbox, deliver
-from realm.quests.past import real_rows
+from realm.quests.past import TrainedRows, real_rows
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
 from realm.records import UNNAMED, CheckpointRecord, Progress, Row, RunResult, StepMetrics
@@ -62,8 +71,10 @@ from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
 from realm.vault.manifest import ManifestFacts
 from realm.watchtower.metrics import Metrics, MetricsWriter
+from realm.watchtower.sinks import TrackedRun
+from realm.watchtower.trackers import open_trackers
 from realm.weaver.heartbeat import Heartbeat
-from realm.workspace import PRIORITIES, Workspace
+from realm.workspace import Workspace
 
 log = logging.getLogger(__name__)
 REST_SECONDS = 0.5
@@ -89,10 +100,18 @@ class HeroLoop:
         self.roster = Roster(settings.campaign.skills, events, self.key)
         self.skills = self.roster.engine
         self.guild = GuildLedger(db, events, settings.curriculum, engine=self.skills)
+        self.rewards = Rewards(self.skills)
         self.own_practice = OwnPractice(self.key, self.guild, self.skills, events, workspace, settings)
         self.canaries = Canaries(db, events, settings.passives)
+        self.held_out = Examinations(settings.campaign.skills, settings.curriculum)
         self.bouts = SparringLedger(db, events)
         self.marks = Marks(settings.strain)
+        self.teachers = Teachers(
+            self.hyperparameters, settings.heroes, models=workspace.models,
+            runs=workspace.runs(self.key.hero, self.key.campaign), checkpoint=self.teaching_checkpoint,
+            tell=lambda run, who, how: self.say(TeacherFixed(run=run, teacher=who, learned=how)),
+            beat=lambda: self.heart.beat(),
+        )  # fmt: skip
         self.awards = AwardLedger(db, events, self.guild.rules, self.skills.shown)
         self.metrics = Metrics(db)
         self.watch = CampaignWatch(workspace, self.guild, self.key)
@@ -102,6 +121,7 @@ class HeroLoop:
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
+        self.crew = Crew.join()
 
     # -- a life ------------------------------------------------------------------------------------------------
     def live(self, stopping: threading.Event) -> None:
@@ -121,23 +141,6 @@ class HeroLoop:
             finally:
                 closing.set()
                 watching.join()
-
-    def train_file(self, name: str, chunks: Iterable[bytes]) -> tuple[CheckpointRecord, int]:
-        """Train one file to its end: what a preset asks for. Returns its checkpoint and how many rows it had.
-
-        Raises QuestError when the file is unfit, and whatever ended the run.
-        """
-        with self.workspace.hold("hero"):
-            self.wake()
-            self.open_queue()
-            quest = self.inbox.take(deliver(self.workspace, name, chunks, priority="high"))
-            if quest is None or quest.state not in PRIORITIES:
-                reason = quest.reason if quest else "Another program took it."
-                raise QuestError(f"{name} cannot be trained: {reason}", hint="See why: realm quest list --state failed")
-            self.queue.claim(quest.id)
-            self.settle(quest, self.train(quest))
-        assert self.newest is not None  # a run that ends well has saved
-        return self.newest, quest.rows
 
     def examine_now(self, skills: Sequence[str], level: int | None = None) -> list[Examination]:
         """Ask the newest checkpoint now, on the frontier and the mastered levels or on one level; record nothing.
@@ -182,8 +185,12 @@ class HeroLoop:
             self.profile, self.spec.adapter, models=models, checkpoint=folder, start=start, seed=seed,
             name=self.key.hero,
         )  # fmt: skip
-        self.template_hash = sha256(str(hero.tokenizer.chat_template).encode()).hexdigest()[:16]
-        self.engine = Engine.open(hero, self.hyperparameters, progress=progress, checkpoint=folder)
+        self.template_hash = hero.form_hash
+        self.crew.tell(Stand(self.spec, start, folder, progress))
+        self.engine = Engine.open(
+            hero, self.hyperparameters, progress=progress, checkpoint=folder, teachers=self.teachers,
+            grade=self.rewards.grade, fit=Fit.of(self.spec, Remembered(self.workspace.fit)), crew=self.crew,
+        )  # fmt: skip
 
     def open_queue(self) -> None:
         """The queue checks what arrives with this hero's own tokenizer."""
@@ -191,14 +198,17 @@ class HeroLoop:
         tokenizer = copy.deepcopy(hero.tokenizer)  # the inbox has a thread of its own; a tokenizer serves one at a time
         validated = partial(
             validate,
-            level="standard",
+            level=self.settings.quests.validation,
+            elsewhere=self.known_elsewhere,
             render=partial(hero.family.render, tokenizer),
+            prepare=hero.data_profile.prepare,
             decode=tokenizer.decode,
             settings=self.settings.quests,
             max_length=self.hyperparameters.max_length,
             template=self.profile.prompt_template,
             refused=holds_canary,
             method=self.hyperparameters.method,
+            ungradable=self.rewards.why_not,
         )
 
         def check(path: Path, /, *, name: str) -> Report:
@@ -209,8 +219,13 @@ class HeroLoop:
             self.workspace, self.db, self.events, self.settings.quests,
             check=check, template=self.profile.prompt_template, owner=self.key,
         )  # fmt: skip
+        self.trained_rows = TrainedRows(self.queue)
         self.inbox = Inbox(self.workspace, self.queue, self.settings.quests)
         self.queue.recover()
+
+    def known_elsewhere(self) -> Elsewhere:
+        """Who knows rows that a quest should not hold: the examinations, and what was trained before."""
+        return Elsewhere(self.held_out.where, self.trained_rows.lookup().where)
 
     def day(self) -> None:
         """One quest from claim to examination, or one rest."""
@@ -272,7 +287,8 @@ class HeroLoop:
         rows = self.profile.idle_generation.examples
         seed = f"{practice_name(self.settings, self.key)}/{self.settings.campaign.seed}/{step}/{count}"
         past = partial(real_rows, self.queue, self.settings.guards.grounding_quests)
-        batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past)
+        choose = reward_practice.chooser(self.hyperparameters, self.skills, self.engine.sample)
+        batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past, choose)
         if batch is None:
             return  # a guard says no, and has said why
         name = f"practice-{short_name(self.key)}-{step:08d}-{count}.jsonl"
@@ -288,9 +304,11 @@ class HeroLoop:
         levels = {name: self.skills.get(name).levels for name in self.roster.usable()}
         for skill, level, practices in self.bouts.due(self.key, self.guild, levels, rule):
             seed = f"spar/{self.key}/{step}/{practices}"
-            bout = sparring.hold(self.skills, skill, level, rule.problems, seed, self.answer)
-            name = sparring.file_name(skill, step) if bout.examples else ""
-            if name:
+            bout = pairs.hold_as(
+                rule, self.skills, skill, level, rule.problems, seed, self.answer, self.sample,
+                method=self.hyperparameters.method,
+            )  # fmt: skip
+            if name := sparring.file_name(bout, step):
                 about = bout.sidecar(f"{self.key}@{step}")
                 self.inbox.take(deliver(self.workspace, name, bout.lines(), priority="high", meta=about))
             self.bouts.record(self.key, bout, step=step, quest=name, practices=practices)
@@ -329,9 +347,17 @@ class HeroLoop:
         goes_on = resumed and not progress.quest_done
         run = progress.run if goes_on else f"run-{progress.step:08d}-{quest.id}"
         self.begin(run, quest)
-        with MetricsWriter(self.db, self.key, run) as writer:
+        folder, told = self.workspace.trackers, self.spec.model_dump(mode="json")
+        tracked = TrackedRun(self.key, run, self.engine.progress.step + 1, told, folder)
+        trackers = open_trackers(self.hyperparameters.report_to, tracked, self.events)
+        with MetricsWriter(self.db, self.key, run, trackers=trackers) as writer:
             hooks = _Hooks(self, quest, writer)
             return self.engine.train(self.rows(quest), run=run, quest=quest.id, hooks=hooks, method=quest.method)
+
+    def teaching_checkpoint(self, named: TeacherName) -> tuple[str, Path]:
+        """Id and folder of the checkpoint that a quest learns from."""
+        record, folder = self.keeper.named(named.hero, named.campaign, named.which)
+        return record.id, folder
 
     def rows(self, quest: Quest) -> Iterator[Row]:
         """The quest's rows. All are read and rendered before the first step: of a big file that takes minutes."""
@@ -345,16 +371,18 @@ class HeroLoop:
         folder = self.workspace.runs(self.key.hero, self.key.campaign) / run
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.json").write_text(self.spec.model_copy(update={"quest": quest.id}).to_json(), encoding="utf-8")
+        method = told(quest.method or self.hyperparameters.method, self.hyperparameters)
         self.say(
             QuestStarted(quest=quest.id, name=quest.name, run=run, rows=quest.rows),
-            RunStarted(run=run, quest=quest.id, method=quest.method or "sft", step=self.engine.progress.step),
+            RunStarted(run=run, quest=quest.id, method=method, step=self.engine.progress.step),
         )
 
     def on_step(self, quest: Quest, metrics: StepMetrics, writer: MetricsWriter) -> None:
         """Each optimizer step: strain, effort, the metric, a sign of life."""
-        reading = self.strain(quest.skill).update(metrics.loss)
+        meter = meter_of(quest.skill, quest.method)
+        reading = self.strain(meter).update(metrics.loss)
         self.engine.add_effort(reading.strain)
-        if reached := self.marks.after(metrics.step, quest.skill, reading.strain):
+        if reached := self.marks.after(metrics.step, meter, reading.strain):
             self.say(*reached)
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
@@ -437,6 +465,11 @@ class HeroLoop:
             before_batch=self.heart.beat,
         )
 
+    def sample(self, prompts: Sequence[str], **how: Any) -> Sequence[Sequence[str]]:
+        """Several drawn answers to each prompt. Between two of them a slow hero shows life by itself."""
+        with self.heart.during():
+            return self.engine.sample(prompts, max_new_tokens=self.settings.curriculum.exam_max_new_tokens, **how)
+
     def standing(self, taken: Sequence[Examination]) -> tuple[float, dict[str, object]]:
         """Pooled accuracy of a sitting, and what the ledger of checkpoints keeps beside it."""
         correct, n = pooled(taken)
@@ -453,6 +486,8 @@ class HeroLoop:
                     loss_first=result.loss_first, loss_last=result.loss_last, effort=result.progress.effort,
                 )
             )  # fmt: skip
+        if result.outcome != "stopped":
+            self.teachers.release(result.progress.run)
         if result.outcome == "completed":
             self.queue.complete(quest, run=result.progress.run, steps=result.progress.quest_step, key=self.key)
             self.queue.sweep_practice(keep=KEPT_PRACTICE)
@@ -470,7 +505,7 @@ class HeroLoop:
         reason = error.message if isinstance(error, RealmError) else f"{type(error).__name__}: {error}"
         progress = self.engine.progress
         self.say(RunFailed(run=progress.run, quest=quest.id, step=progress.step, reason=reason))
-        self.queue.fail(quest, reason=reason, key=self.key)
+        self.queue.fail(quest, reason=reason, key=self.key, again=not isinstance(error, NothingToLearn))
         self.wake()
 
     # -- strain ------------------------------------------------------------------------------------------------
@@ -541,8 +576,13 @@ class _Hooks:
         if self._asked == "skip":
             self._day.leave_quest()  # before the seal: a quest sealed as done would be filed as completed
         self._day.save(self._quest, self._last)
+        if self._day.hyperparameters.report_to:
+            step = self._day.engine.progress.step
+            taken = [one for one in self._day.guild.newest(self._day.key) if one.step == step]
+            self._writer.track(step, {f"exam/{one.skill}/{one.level}": one.accuracy for one in taken})
 
     def request(self) -> Request | None:
+        self._day.heart.beat()
         self._asked = self._day.request(self._quest)
         return self._asked
 
@@ -552,6 +592,9 @@ class _Hooks:
 
     def on_resume(self, step: int) -> None:
         self._day.say(RunResumed(run=self._day.engine.progress.run, step=step))
+
+    def on_lighten(self, step: int, before: int, tokens: int) -> None:
+        self._day.say(RunLightened(run=self._day.engine.progress.run, step=step, before=before, tokens=tokens))
 
 
 def _sealed_before(progress: Progress) -> RunResult:

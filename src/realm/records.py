@@ -93,6 +93,8 @@ class StepMetrics:
     val_loss: float | None = None
     strain: float | None = None
     effort: float | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """What else the method measured, by name (docs/methods.md)."""
 
 
 @dataclass(frozen=True, slots=True)

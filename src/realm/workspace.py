@@ -88,6 +88,11 @@ class Workspace:
         return {entry.name for entry in os.scandir(self.control)}
 
     @property
+    def fit(self) -> Path:
+        """What earlier runs found out about memory; may be deleted."""
+        return self.root / "fit.json"
+
+    @property
     def quarantine(self) -> Path:
         """Checkpoints that failed verification, kept for inspection."""
         return self.root / "quarantine"
@@ -118,6 +123,19 @@ class Workspace:
     def campaign_method(self, hero: str, campaign: str) -> Path:
         """What a maxed-out campaign leaves behind to be run again."""
         return self.campaign(hero, campaign) / "method.json"
+
+    def campaign_training(self, hero: str, campaign: str) -> Path:
+        """What a preset's training was begun with, and how far it came."""
+        return self.campaign(hero, campaign) / "training.json"
+
+    def sweep(self, name: str) -> Path:
+        """The folder of a sweep: its file as it was begun, and its trials."""
+        return self.root / "sweeps" / safe_name(name)
+
+    @property
+    def trackers(self) -> Path:
+        """Where trackers that keep files have a folder each."""
+        return self.logs / "trackers"
 
     def log(self, name: str) -> Path:
         return self.logs / f"{safe_name(name)}.log"

@@ -49,6 +49,7 @@ class Notes:
     steps: list[StepMetrics] = field(default_factory=list)
     saves: list[Progress] = field(default_factory=list)
     pauses: list[tuple[str, int]] = field(default_factory=list)
+    lightened: list[tuple[int, int, int]] = field(default_factory=list)
     last_step: int = 0
 
     def on_step(self, metrics: StepMetrics) -> None:
@@ -69,6 +70,9 @@ class Notes:
 
     def on_resume(self, step: int) -> None:
         self.pauses.append(("resume", step))
+
+    def on_lighten(self, step: int, before: int, tokens: int) -> None:
+        self.lightened.append((step, before, tokens))
 
     @property
     def losses(self) -> list[float]:

@@ -53,7 +53,7 @@ def test_the_catalogues_adapters_learn_and_leave_the_base_alone(base: Path, tmp_
     frozen = parts(engine, trained=False)
     notes = Notes(folder=tmp_path)
     result = engine.train(small_rows(), run="r", quest="a", hooks=notes)
-    assert result.loss_last < result.loss_first - 0.5
+    assert result.loss_last < result.loss_first - 0.3
     assert same(parts(engine, trained=False), frozen)
     made = tmp_path / str(engine.progress.step)
     assert not (made / "model.safetensors").exists()
@@ -131,7 +131,7 @@ def test_smol_takes_a_step_through_an_adapter(tmp_path: Path) -> None:
 
     catalogue = load(env={})
     hero = load_to_train(catalogue.heroes["smol"], catalogue.adapters["standard"], models=tmp_path)
-    engine = Engine.open(hero, settings(max_steps=1, eval_fraction=0.0, max_length=32), progress=Progress())
+    engine = Engine.open(hero, settings(max_steps=1, eval_fraction=0.0, max_length=128), progress=Progress())
     before = parts(engine, trained=True)
     result = engine.train(small_rows(8), run="r", quest="a", hooks=Notes(folder=tmp_path))
     assert result.steps == 1 and not same(parts(engine, trained=True), before)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from realm.arena import data
-from realm.arena.data import is_held_out, read
+from realm.arena.data import is_held_out, only_measured, read
 
 
 @dataclass
@@ -65,3 +65,16 @@ def test_a_large_quest_moves_to_a_file_and_reads_the_same(monkeypatch: pytest.Mo
     assert isinstance(large.train.tokens, np.memmap)
     assert (large.train.tokens == small.train.tokens).all()
     assert (large.train.trained == small.train.trained).all()
+
+
+def test_rows_that_say_so_are_held_out_all_of_them_and_never_trained() -> None:
+    marked = [{"n": 3, "id": i, "meta": {"split": "validation"}} for i in range(30)]
+    reading = read([*({"n": 3, "id": -i} for i in range(10)), *marked], render, max_length=8, held_out_tokens=4)
+    assert (len(reading.train), len(reading.held_out)) == (10, 30)
+    alone = read(marked, render, max_length=8)
+    assert (len(alone.train), len(alone.held_out)) == (0, 30), "not even where there is nothing else"
+
+
+def test_rows_to_measure_follow_one_to_train_on() -> None:
+    reading = read(only_measured({"n": 3, "id": i} for i in range(5)), render, max_length=8)
+    assert (len(reading.train), len(reading.held_out)) == (1, 5)

@@ -80,8 +80,23 @@ def test_dry_run_in_words(capsys: pytest.CaptureFixture[str]) -> None:
         assert part in said
 
 
+@pytest.mark.parametrize(
+    ("teacher", "words"),
+    [
+        ("Hatchling:elder@40", "Hatchling:elder@40; it scores every token"),
+        ("http://127.0.0.1:8000/v1#qwen", "so its answers are the text to learn (sequence-level)"),
+    ],
+)
+def test_dry_run_shows_who_teaches(teacher: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    dry_run("hatchling-quick", ["method=distill", f"teacher={teacher}"])
+    told = capsys.readouterr().out
+    assert words in next(line for line in told.splitlines() if line.startswith("  teacher"))
+    with pytest.raises(ConfigError, match="hatchling-quick: teacher: The method distill needs a teacher"):
+        dry_run("hatchling-quick", ["method=distill"])
+
+
 def test_dry_run_warns_of_memory_and_names_a_change(capsys: pytest.CaptureFixture[str]) -> None:
-    dry_run("oracle-rauru-windows")
+    dry_run("oracle-rauru-windows", ["hardware.windows-rtx-5060.available_memory_gb=12"])
     assert "Would fit: batch_size=1 gradient_accumulation=8" in capsys.readouterr().out
 
 

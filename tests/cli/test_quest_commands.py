@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from realm.cli import main
+from realm.guild.engine import SkillEngine
 from realm.guild.passives.sets import problems
 from realm.quests import ledger  # noqa: F401 - its tables
 from realm.workspace import Workspace
@@ -85,3 +86,34 @@ def test_validation_counts_the_heros_tokens(file: Path, capsys: pytest.CaptureFi
     report = json.loads(run(capsys, "validate", str(file), "--json")[1])
     assert report["tokens"]["sampled"] == 3 and 0 < report["tokens"]["trained_share"] < 1
     assert report["duplicates"] == 2
+
+
+def test_deep_validation(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(file.read_text() + json.dumps({"question": "same", "answer": "same"}) + "\n")
+    code, out = run(capsys, "validate", str(file), "--deep")
+    assert code == 0 and "echo: 1 row; line 4" in out and "duplicate: 2 rows" in out
+    problem = SkillEngine().generate_eval_batch("bin", 3)[0]
+    file.write_text(json.dumps({"question": problem.prompt, "answer": problem.answer}) + "\n")
+    code, out = run(capsys, "validate", str(file), "--level", "deep", "--json")
+    report = json.loads(out)
+    assert code == 1 and report["finding_counts"]["leakage"] == 1 and report["level"] == "deep"
+    assert "examination of Binary arithmetic" in report["findings"][0]["message"]
+
+
+def test_validation_shows_rows_as_the_profile_prepares_them(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REALM_HEROES__HATCHLING__DATA_PROFILE", "regime3")
+    assert "<answer>" in run(capsys, "validate", str(file))[1]
+
+
+def test_a_leaked_question_is_not_queued_where_arrivals_are_checked_deeply(
+    file: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem = SkillEngine().generate_eval_batch("bin", 3)[0]
+    file.write_text(json.dumps({"question": problem.prompt, "answer": problem.answer}) + "\n")
+    monkeypatch.setenv("REALM_QUESTS__VALIDATION", "deep")
+    code, out = run(capsys, "quest", "add", str(file))
+    assert code == 1 and "hold a question of an examination" in out and not list(workspace.inbox.glob("*.jsonl"))
+    monkeypatch.setenv("REALM_QUESTS__VALIDATION", "standard")
+    assert run(capsys, "quest", "add", str(file))[0] == 0

@@ -6,9 +6,13 @@ from importlib import resources
 
 import pytest
 
-from realm.config.layers import hyperparameters_for, load
+from realm.config.estimate import GB, estimate, geometry_of
+from realm.config.layers import combine, hyperparameters_for, load
 from realm.config.names import canonical
 from realm.config.presets import preset_spec
+from realm.config.sources import TomlText
+from realm.errors import ConfigError, HeroError
+from realm.heroes import hero as heroes
 
 SETTINGS = load(env={})
 
@@ -18,8 +22,8 @@ def test_counts() -> None:
     assert sorted(files) == [
         f"{name}.toml" for name in ("adapters", "datasets", "hardware", "heroes", "hyperparameters", "presets")
     ]
-    assert (len(SETTINGS.heroes), len(SETTINGS.hardware), len(SETTINGS.adapters)) == (17, 12, 3)
-    assert set(SETTINGS.hyperparameters) == {"default", "quick-test", "production"}
+    assert (len(SETTINGS.heroes), len(SETTINGS.hardware), len(SETTINGS.adapters)) == (18, 16, 4)
+    assert {"default", "quick-test", "production"} <= set(SETTINGS.hyperparameters)
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS.heroes))
@@ -30,6 +34,34 @@ def test_every_hero_can_be_shown_and_trained(name: str) -> None:
     assert used.max_length <= profile.context_window
     if profile.prompt_template:
         profile.prompt_template.format(context="", instruction="", input_section="", output="")
+
+
+def test_every_hero_and_profile_of_the_design_is_there() -> None:
+    party = "hatchling smol DIO FLO DRAKE OMO TOMO NEKO GOU DANA KAVI MIRO OJAS ZARA"
+    assert set(party.split()) <= set(SETTINGS.heroes)
+    profiles = (
+        "cpu mac-mps windows-rtx-5060 gpu-8gb gpu-16gb rtx-3090 rtx-4090 cloud-rtx-4090 cloud-a100-40gb a100-80gb "
+        "h100-80gb h200"
+    )
+    assert set(profiles.split()) <= set(SETTINGS.hardware)
+    assert any(SETTINGS.hardware[one.hardware].processes > 1 for one in SETTINGS.presets.values() if one.hardware)
+
+
+def test_a_hero_that_comes_later_is_refused_with_the_reason() -> None:
+    later = combine([TomlText("t", '[presets.fire]\nhero = "DRAKE"\n')], (), {}).settings
+    with pytest.raises(ConfigError, match="DRAKE comes later: its architecture"):
+        preset_spec(later, "fire", versions={})
+    with pytest.raises(HeroError, match="DRAKE comes later") as error:
+        heroes.load(SETTINGS.heroes["DRAKE"], name="DRAKE")
+    assert "realm hero list" in error.value.hint
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS.presets))
+def test_every_preset_fits_the_memory_of_its_hardware(name: str) -> None:
+    spec = preset_spec(SETTINGS, name, versions={})
+    geometry = geometry_of(spec.profile, None, {})
+    assert geometry and spec.hardware
+    assert estimate(spec, geometry).total <= spec.hardware.available_memory_gb * GB
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from realm.config.estimate import BUILT_IN, GB, cheaper, estimate, from_config, from_size, geometry_of, size_in_name
+from realm.config.estimate import (
+    BUILT_IN,
+    GB,
+    cheaper,
+    estimate,
+    from_config,
+    from_size,
+    geometry_of,
+    size_in_name,
+    state_bytes,
+)
 from realm.config.layers import load
 from realm.config.presets import preset_spec
 
 SETTINGS = load(env={})
 
 
-def test_full_training_takes_sixteen_bytes_a_parameter() -> None:
+def test_full_training_takes_weights_gradients_and_what_its_optimizer_keeps() -> None:
     geometry = BUILT_IN["hatchling"]
-    memory = estimate(preset_spec(SETTINGS, "hatchling-quick", versions={}), geometry)
-    assert memory.weights + memory.gradients + memory.optimizer == 16 * geometry.parameters
+    spec = preset_spec(SETTINGS, "hatchling-quick", versions={})
+    memory = estimate(spec, geometry)
+    assert spec.hyperparameters.optim == "muon"
+    assert memory.weights + memory.gradients + memory.optimizer == (8 + state_bytes("muon")) * geometry.parameters
     assert memory.total == pytest.approx(sum(v for k, v in memory.as_json().items() if k in _PARTS), abs=5)
 
 
@@ -78,7 +90,7 @@ def test_the_cheapest_change_fits() -> None:
     geometry = geometry_of(spec.profile, None, {})
     assert geometry is not None
     assert cheaper(spec, geometry, estimate(spec, geometry).total - 1) == "batch_size=1 gradient_accumulation=8"
-    assert cheaper(spec, geometry, 12 * GB) == "batch_size=1 gradient_accumulation=8 gradient_checkpointing=true"
+    assert cheaper(spec, geometry, 10 * GB) == "batch_size=1 gradient_accumulation=8"
     assert cheaper(spec, geometry, 1 * GB) is None
 
 

@@ -21,6 +21,8 @@ def machine(*gpus: tuple[str, float], system: str = "Linux-x86_64", memory_gb: f
         (machine(system="Darwin-arm64", memory_gb=32), "mac-mps"),
         (machine(system="Darwin-arm64", memory_gb=8), "mac-mps"),
         (machine(("NVIDIA GeForce RTX 4090", 23.99)), "rtx-4090"),
+        (machine(("NVIDIA GeForce RTX 4090", 23.99), ("NVIDIA GeForce RTX 4090", 23.99)), "rtx-4090-x2"),
+        (machine(*[("NVIDIA H100 80GB HBM3", 79.6)] * 8), "h100-80gb-x8"),
         (machine(("NVIDIA GeForce RTX 3090", 24.0)), "rtx-3090"),
         (machine(("NVIDIA GeForce RTX 5060 Ti", 15.9)), "windows-rtx-5060"),
         (machine(("NVIDIA A100-SXM4-40GB", 40.0)), "cloud-a100-40gb"),

@@ -56,10 +56,11 @@ def test_all_mistakes_at_once_with_file_line_and_nearest_name() -> None:
         "realm.toml, line 3: There is no table 'campain'. Did you mean 'campaign'?",
         "realm.toml, line 6: [campaign] has no key 'heroo'. Did you mean 'hero'?",
         "realm.toml, line 11: services.tavern_port = 70000: must be less than or equal to 65535.",
-        "realm.toml, line 13: training.optim = 'adam': must be 'adamw' or 'muon'.",
+        "realm.toml, line 13: training.optim = 'adam': must be 'adamw', 'adamw_8bit', 'paged_adamw', "
+        "'paged_adamw_8bit', 'muon', 'galore', 'galore_8bit' or 'apollo'.",
         "realm.toml, line 15: presets.x.hero: There is no hero named 'hatchlin'. Did you mean 'hatchling'?",
         "realm.toml, line 16: [presets.x] has no key 'sequence_lenght'. Did you mean 'sequence_length'?",
-        "realm.toml, line 17: presets.x.per_device_train_batch_size = 0: must be greater than or equal to 1.",
+        "realm.toml, line 17: presets.x.per_device_train_batch_size = 0: must be greater than or equal to 1 or 'auto'.",
         "realm.toml, line 19: heroes.new.base_model is missing.",
         "realm.toml, line 21: [hyperparameters.fast] has no key 'learning_rat'. Did you mean 'learning_rate'?",
         "'page.skinn=lab': [page] has no key 'skinn'. Did you mean 'skin'?",

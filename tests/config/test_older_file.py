@@ -65,7 +65,7 @@ def test_where_the_model_goes_and_what_it_tells(loaded: Loaded) -> None:
     assert folder.parent == Path("~/models").expanduser()
     assert folder.name == "oracle-oracle-purah-profiler-performance-qwen25-coder-15b-20260102"
     told = run_metadata(spec, loaded.settings.output, samples=504, seconds=90, created=WHEN)
-    assert list(told) == ["expert", "model", "training", "hardware", "metadata"]
+    assert list(told) == ["expert", "model", "training", "hardware", "metadata"]  # and evaluation, where there is one
     assert told["training"] | {"num_samples": 504, "duration_minutes": 1.5, "batch_size": 1} == told["training"]
     assert told["metadata"]["git_commit"] == "abc"
 

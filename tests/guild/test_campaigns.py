@@ -48,6 +48,12 @@ def test_what_may_not_follow_is_refused_with_the_next_step(state: str, action: s
     assert "realm campaign continue c" in caught.value.hint
 
 
+def test_a_hero_that_comes_later_begins_no_campaign(workspace: Workspace, campaigns: Campaigns) -> None:
+    with pytest.raises(UsageError, match="DRAKE comes later"):
+        campaigns.create(CampaignKey("DRAKE", "fire"), {})
+    assert not workspace.campaign_settings("DRAKE", "fire").exists()
+
+
 def test_a_campaign_has_settings_of_its_own(workspace: Workspace, campaigns: Campaigns) -> None:
     key = CampaignKey("smol", "deep")
     campaigns.create(key, {"campaign": {"seed": 7, "skills": ["bin"]}, "curriculum": {"threshold": 0.9}})

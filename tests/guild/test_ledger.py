@@ -287,7 +287,7 @@ def test_a_hundred_thousand_examinations_do_not_slow_the_page(db: Database, ledg
         connection.execute(examination_table.insert(), rows)
     started = time.perf_counter()
     ledger.record([exam(1, 6000, 90)])
-    ledger.newest(KEY), ledger.primitives(KEY, "bin"), ledger.weakest(KEY, "bin"), ledger.levels(KEY)
+    ledger.newest(KEY), ledger.primitives(KEY, "bin"), ledger.levels(KEY)
     ledger.examinations(KEY, "bin", 7), ledger.was_examined(KEY, 77)
     assert time.perf_counter() - started < 2.0
 

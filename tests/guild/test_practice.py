@@ -39,7 +39,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
 def test_the_sidecar_says_who_and_why(tmp_path: Path) -> None:
     path = write(MIX, ENGINE, tmp_path / "p.jsonl", 10, "s", priority="normal")
     about = json.loads((tmp_path / "p.jsonl.meta.json").read_text(encoding="utf-8"))
-    assert (about["skill"], about["level"], about["method"], about["priority"]) == ("double", 1, "sft", "normal")
+    assert (about["skill"], about["level"], about["priority"]) == ("double", 1, "normal")
+    assert "method" not in about  # the campaign's own trains it
     assert about["reason"] == "because" and about["version"] and about["made_by"]
     assert about["parameters"]["mix"] == {"double/1": 0.5, "double/2": 0.3, "parity/1": 0.2}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["p.jsonl", "p.jsonl.meta.json"], "no temporary file is left"

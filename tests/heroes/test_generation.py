@@ -6,6 +6,7 @@ import torch
 from realm.heroes import load
 from realm.heroes.chat import render_prompt
 from realm.heroes.generation import answer, answer_ids, stop_ids
+from realm.heroes.kv_cache import rows_at_once
 
 PROMPTS = ["①", "①⓪ + ① = ?", "a much longer question than the others, " * 3, "⓪", "what?"]
 
@@ -53,3 +54,19 @@ def test_the_training_mode_is_kept(hero) -> None:
     answer(hero.model, hero.tokenizer, ["①"], max_new_tokens=1)
     assert hero.model.training
     assert answer(hero.model, hero.tokenizer, [], max_new_tokens=1) == []
+
+
+def test_a_batch_is_as_large_as_its_cache_may_be(hero) -> None:
+    few, many = rows_at_once(hero.model, 4000), rows_at_once(hero.model, 400)
+    assert 1 <= few * 9 <= many
+    assert rows_at_once(hero.model, 10**12) == 1
+
+
+def test_answering_leaves_the_number_of_threads_alone(hero) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        answer(hero.model, hero.tokenizer, PROMPTS[:2], max_new_tokens=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)

@@ -20,6 +20,10 @@ class Profile:
     revision: str | None = None
     chat_template: str | None = None
     family: str = "transformers"
+    data_profile: str = "none"
+    penalties: tuple = ()
+    status: str = "available"
+    reason: str = ""
 
 
 def weights_of(hero) -> torch.Tensor:
@@ -96,11 +100,18 @@ def test_adapters_find_their_modules() -> None:
 
 
 def test_a_model_without_places_for_adapters_says_so() -> None:
+    from transformers import MambaConfig, MambaForCausalLM
+
+    model = MambaForCausalLM(MambaConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, state_size=4))
+    with pytest.raises(HeroError, match="no attention modules"):
+        families.get("transformers").adapter_targets(model, "attention")
+
+
+def test_gpt2_has_its_places_in_conv1d() -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(vocab_size=8, n_positions=8, n_embd=8, n_layer=1, n_head=1, bos_token_id=0, eos_token_id=0)
-    with pytest.raises(HeroError, match="no attention modules"):  # GPT-2 keeps its matrices in Conv1D, not Linear
-        families.get("transformers").adapter_targets(GPT2LMHeadModel(config), "attention")
+    assert families.get("transformers").adapter_targets(GPT2LMHeadModel(config), "attention") == ["c_attn"]
 
 
 def test_hidden_matrices_leave_embeddings_and_norms_out() -> None:

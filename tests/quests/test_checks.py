@@ -53,9 +53,10 @@ WHOLE_FILES = {
     "wrong columns": (b'{"foo": 1, "bar": 2}\n' * 3, "its fields are 'foo', 'bar'"),
     "all empty": (b'{"prompt": "", "completion": ""}\n', "empty 'prompt'"),
     "nested": (b'{"a":' * 100_000, "nested"),
-    "preference": (b'{"prompt": "a", "chosen": "b", "rejected": "c"}\n', "which is for dpo; this version trains sft"),
-    "unpaired": (b'{"prompt": "a", "completion": "b", "label": false}\n', "which is for kto"),
-    "prompt-only": (b'{"prompt": "a", "answer": "b"}\n', "which is for grpo or rloo or distill"),
+    "preference without a prompt": (b'{"chosen": "b", "rejected": "c"}\n', "trained without their question"),
+    "preference for nothing": (b'{"prompt": "a", "chosen": "b", "rejected": "b"}\n', "the same text in 'chosen'"),
+    "one label": (b'{"prompt": "a", "completion": "b", "label": false}\n', "Every row has the label false"),
+    "prompt-only": (b'{"prompt": "a"}\n', "holds no answer, so nobody can grade it"),
 }
 
 
@@ -226,3 +227,68 @@ def test_memory_stays_flat_on_a_large_file(write: Callable[[Path, int], None], t
     assert large.stat().st_size > 180_000_000
     grown = peak_megabytes(large) - peak_megabytes(small)
     assert grown < 60, f"{grown:.0f} MB more for 200 times the file"
+
+
+def pair_lines(count: int) -> bytes:
+    rows = ({"prompt": f"{i}?", "chosen": "yes " * (i + 1), "rejected": "no"} for i in range(count))
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def test_both_answers_are_shown_with_their_tokens(tmp_path: Path) -> None:
+    from realm.heroes.chat import render
+    from realm.heroes.hatchling.tokenizer import load
+
+    tokenizer = load()
+    report = checked(tmp_path, pair_lines(5), render=lambda row: render(tokenizer, row), decode=tokenizer.decode,
+                     method="orpo")  # fmt: skip
+    assert report.ok and (report.shape, report.method) == ("preference", "orpo")
+    assert report.tokens is not None
+    lengths = [[len(render(tokenizer, {"prompt": f"{i}?", "completion": text}).token_ids)
+                for text in ("yes " * (i + 1), "no")] for i in range(5)]  # fmt: skip
+    assert report.tokens.max == max(map(max, lengths)) and report.tokens.total_estimate == sum(map(sum, lengths))
+    words = report.words()
+    for number, (chosen, rejected) in enumerate(lengths[:3], 1):
+        shown = words.partition(f"--- example {number}")[2]
+        assert f"chosen, {chosen} tokens:" in shown and f"rejected, {rejected} tokens:" in shown
+    assert "⟦no" in words and "trained tokens of an answer on average: chosen" in words
+
+
+def test_a_long_answer_does_not_hide_the_other(tmp_path: Path) -> None:
+    row = {"prompt": "a", "chosen": "b" * 9000, "rejected": "c"}
+    from realm.heroes.chat import render
+    from realm.heroes.hatchling.tokenizer import load
+
+    tokenizer = load()
+    content = json.dumps(row).encode() + b"\n"
+    report = checked(tmp_path, content, render=lambda one: render(tokenizer, one), decode=tokenizer.decode)
+    assert "⟦c" in report.words()
+    assert "rejected:" in checked(tmp_path, pair_lines(2)).words(), "and without a tokenizer, as written"
+
+
+def test_wanted_and_other_answers_are_counted(tmp_path: Path) -> None:
+    rows = [{"prompt": f"{i}?", "completion": "b", "label": i > 0} for i in range(4)]
+    report = checked(tmp_path, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    assert report.ok and report.method == "kto"
+    assert "3 answers are wanted, 1 are not." in report.notes
+    assert "not wanted:" in report.words()
+
+
+def test_prompts_that_can_be_graded_are_a_quest_for_rewards(tmp_path: Path) -> None:
+    report = checked(tmp_path, b'{"prompt": "1 + 1", "answer": 2}\n' * 3 + b'{"prompt": "2 + 2", "answer": "4"}\n')
+    assert report.ok and (report.shape, report.method, report.examples) == ("prompt-only", "grpo", 4)
+    assert [text for text, _ in report.shown[0]] == ["1 + 1\n", "2"]
+
+
+def test_prompts_that_nobody_can_grade_are_said_by_who_would_grade(tmp_path: Path) -> None:
+    def ungradable(row: Row) -> str:
+        return "" if row["meta"]["skill"] == "bin" else "names the skill 'bni', which is not installed"
+
+    lines = [json.dumps({"prompt": str(i), "answer": "1", "skill": "bni" if i < 5 else "bin"}) for i in range(10)]
+    file = tmp_path / "quest.jsonl"
+    file.write_text("\n".join(lines))
+    report = validate(file, ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.6))
+    assert report.ok and (report.examples, report.causes) == (5, {"ungradable": 5})
+    assert not validate(file, ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.1)).ok
+    file.write_text("\n".join(lines[:5]))
+    report = validate(file, ungradable=ungradable)
+    assert not report.ok and "'bni', which is not installed" in report.reason and "realm generate" in report.fix

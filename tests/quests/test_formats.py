@@ -26,16 +26,18 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                                        {"prompt": "1+1", "completion": "2"}),
     "input/output": ({"input": "1+1", "output": "2"}, {"prompt": "1+1", "completion": "2"}),
     "text": ({"text": "Once"}, {"text": "Once"}),
+    "preference": ({"prompt": "a", "chosen": "b", "rejected": "c"}, {"prompt": "a", "chosen": "b", "rejected": "c"}),
+    "unpaired preference": ({"prompt": "a", "completion": "b", "label": True},
+                            {"prompt": "a", "completion": "b", "label": True}),
+    "unpaired alpaca": ({"instruction": "a", "input": "1", "output": "b", "label": False},
+                        {"prompt": "a\n\n1", "completion": "b", "label": False}),
+    "prompt-only": ({"prompt": "1+1", "answer": 2, "skill": "bin"},
+                    {"prompt": "1+1", "answer": "2", "meta": {"skill": "bin"}}),
 }  # fmt: skip
-UNTRAINED = {
-    "preference": {"prompt": "a", "chosen": "b", "rejected": "c"},
-    "unpaired preference": {"prompt": "a", "completion": "b", "label": True},
-    "prompt-only": {"prompt": "a", "answer": "2", "skill": "bin"},
-}
 
 
 def test_every_shape_has_an_example_here() -> None:
-    assert set(EXAMPLES) | set(UNTRAINED) == set(SHAPES)
+    assert set(EXAMPLES) == set(SHAPES)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -46,15 +48,43 @@ def test_each_shape_is_recognised_and_converted(name: str) -> None:
     assert convert(row) == internal
 
 
-@pytest.mark.parametrize("name", UNTRAINED)
-def test_shapes_of_other_methods_are_recognised(name: str) -> None:
-    shape = detect([UNTRAINED[name]])
-    assert shape is not None and shape.name == name and not shape.trainable
-
-
 def test_preference_rows_without_a_prompt_are_never_taken_for_alpaca() -> None:
     shape = detect([{"instruction": "a", "chosen": "b", "rejected": "c", "output": "d"}])
     assert shape is not None and shape.name == "preference"
+
+
+USER, MORE = {"role": "user", "content": "Hi"}, {"role": "user", "content": "And?"}
+YES, NO = {"role": "assistant", "content": "yes"}, {"role": "assistant", "content": "no"}
+
+
+@pytest.mark.parametrize(("row", "prompt", "chosen", "rejected"), [
+    ({"instruction": "Add", "input": "1 1", "chosen": "2", "rejected": "3"}, "Add\n\n1 1", "2", "3"),
+    ({"instruction": "Add", "input": "", "chosen": "2", "rejected": "3"}, "Add", "2", "3"),
+    ({"question": "1+1", "system": "Be brief.", "chosen": "2", "rejected": "3"},
+     [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1"}], "2", "3"),
+    ({"prompt": [USER], "chosen": [YES], "rejected": [NO]}, [USER], [YES], [NO]),
+    ({"prompt": "Hi", "chosen": [YES], "rejected": [NO]}, "Hi", [YES], [NO]),
+    ({"chosen": [USER, YES], "rejected": [USER, NO]}, [USER], [YES], [NO]),
+    ({"prompt": "Hi", "chosen": [USER, YES], "rejected": [USER, NO]}, [USER], [YES], [NO]),
+    ({"chosen": [USER, YES, MORE, YES], "rejected": [USER, YES, MORE, NO]}, [USER, YES, MORE], [YES], [NO]),
+    ({"chosen": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "yes"}],
+      "rejected": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "no"}]}, [USER], [YES], [NO]),
+])  # fmt: skip
+def test_preferences_come_in_many_ways_of_writing(row: dict[str, Any], prompt: Any, chosen: Any, rejected: Any) -> None:
+    shape = detect([row])
+    assert shape is not None and shape.name == "preference" and shape.method() == "dpo"
+    assert convert(row) == {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def test_a_heros_template_shapes_instructions_of_preferences() -> None:
+    row = {"instruction": "Add", "input": "1", "chosen": "b", "rejected": "c"}
+    assert convert(row, template="# {instruction}{input_section}\n{output}")["prompt"] == "# Add\n### Input:\n1\n\n"
+
+
+@pytest.mark.parametrize(("preferred", "method"), [("", "dpo"), ("orpo", "orpo"), ("kto", "kto"), ("sft", "dpo")])
+def test_the_campaigns_method_is_taken_where_the_shape_allows_it(preferred: str, method: str) -> None:
+    assert SHAPES["preference"].method(preferred) == method
+    assert SHAPES["prompt-completion"].method(preferred) == "sft"
 
 
 def test_what_tells_about_a_row_is_kept_apart() -> None:
@@ -104,7 +134,20 @@ def test_a_heros_template_shapes_instruction_rows() -> None:
     ({"messages": [*CHAT, {"role": "assistant", "content": ""}]}, "empty", "empty message at messages[2]"),
     ({"messages": CHAT, "tools": "f"}, "type", "text in 'tools'"),
     ({"text": ""}, "empty", "empty 'text'"),
+    ({"prompt": 7}, "type", "a number in 'prompt'"),
+    ({"prompt": "a", "answer": " "}, "empty", "empty 'answer'"),
+    ({"prompt": "a", "answer": ["b"]}, "type", "a list in 'answer'"),
     ({"conversations": [{"from": "alien", "value": "x"}]}, "role", "role 'alien'"),
+    ({"chosen": "a", "rejected": "b"}, "prompt", "trained without their question"),
+    ({"prompt": None, "chosen": "a", "rejected": "b"}, "prompt", "Write what was asked under 'prompt'"),
+    ({"prompt": " ", "chosen": "a", "rejected": "b"}, "empty", "empty 'prompt'"),
+    ({"prompt": "q", "chosen": "a", "rejected": "a"}, "alike", "the same text"),
+    ({"prompt": "q", "chosen": "a", "rejected": ""}, "empty", "empty 'rejected'"),
+    ({"prompt": "q", "chosen": 1, "rejected": "b"}, "type", "a number in 'chosen'"),
+    ({"prompt": "q", "chosen": CHAT, "rejected": [{"role": "user", "content": "Hi"}, {"role": "assistant",
+      "content": "no"}]}, "prompt", "'prompt' that is not what"),
+    ({"chosen": CHAT, "rejected": [{"role": "user", "content": "Ho"}, {"role": "assistant", "content": "no"}]},
+     "prompt", "has no 'prompt'"),
 ])  # fmt: skip
 def test_a_bad_row_is_said_with_its_fix(row: dict[str, Any], cause: str, words: str) -> None:
     with pytest.raises(QuestError) as caught:
@@ -144,4 +187,4 @@ def test_conversion_ends_in_a_row_or_in_words(row: dict[str, Any]) -> None:
         assert error.hint and error.param
     else:
         assert shape is not None
-        assert not shape.trainable or {"messages", "completion", "text"} & set(got)
+        assert not shape.trainable or {"messages", "completion", "text", "chosen"} & set(got)

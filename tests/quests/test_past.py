@@ -8,7 +8,7 @@ import pytest
 from realm.config.schema import QuestSettings
 from realm.db import Database
 from realm.events import Events
-from realm.quests.past import ROWS_PER_FILE, generated, real_rows
+from realm.quests.past import ROWS_PER_FILE, TrainedRows, generated, real_rows
 from realm.quests.plan import plan_facts
 from realm.quests.queue import QuestQueue
 from realm.records import CampaignKey
@@ -82,3 +82,28 @@ def test_a_plan_in_words() -> None:
         ("real rows", "2 of notes.jsonl"),
     ]
     assert plan_facts({"reason": 3, "parameters": [1], "variety": {"x": 1}, "grounding": ["?", {"rows": 2}]}) == []
+
+
+def test_trained_rows_are_known_again(queue: QuestQueue, tmp_path: Path) -> None:
+    trained = TrainedRows(queue)
+    assert trained.lookup().where({"prompt": "notes 1", "completion": "1"}) == ""
+    notes = train(queue, tmp_path, "notes", 3)
+    practice = train(queue, tmp_path, "practice", 2, {"source": "practice"})
+    waiting = tmp_path / "waiting.jsonl"
+    waiting.write_text('{"question": "w", "answer": "1"}\n')
+    queue.add(waiting)
+    known = trained.lookup()
+    assert known.where({"prompt": "notes 1", "completion": "1"}) == f"quest {notes} (notes.jsonl)"
+    assert known.where({"prompt": "notes 1", "completion": "1", "meta": {"id": 9}}).startswith("quest")
+    assert known.where({"prompt": "practice 0", "completion": "0"}) == f"quest {practice} (practice.jsonl)"
+    for prompt in ("notes 1 ", "notes 3", "w"):
+        assert known.where({"prompt": prompt, "completion": "1"}) == ""
+
+
+def test_only_so_many_trained_rows_are_known(queue: QuestQueue, tmp_path: Path) -> None:
+    train(queue, tmp_path, "older", 5)
+    train(queue, tmp_path, "newer", 5)
+    known = TrainedRows(queue, known_rows=4).lookup()
+    found = {name: sum(bool(known.where({"prompt": f"{name} {i}", "completion": str(i)})) for i in range(5))
+             for name in ("older", "newer")}  # fmt: skip
+    assert found == {"older": 0, "newer": 4}

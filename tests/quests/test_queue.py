@@ -265,11 +265,34 @@ def test_a_sidecar_says_what_a_file_wants(queue: QuestQueue, drop: Write) -> Non
     assert json.loads(quest.path.with_name(quest.path.name + ".meta.json").read_text())["extra"] == [1]
     path = drop("q.jsonl")
     drop("q.jsonl.meta.json", b'{"method": "dpo"}')
-    assert "asks for the method 'dpo'" in queue.add(path).reason
+    refused = queue.add(path)
+    assert "asks for the method 'dpo', which trains on preference (chosen, rejected)" in refused.reason
+    assert "the rows have the prompt-completion shape (prompt, completion)" in refused.reason
+    assert "Take the method out of the sidecar, and sft trains them" in refused.report_path.read_text()
     path = drop("r.jsonl")
     drop("r.jsonl.meta.json", b"not json")
     quest = queue.add(path)
     assert quest.state == "normal" and "not valid JSON" in quest.report_path.read_text()
+
+
+@pytest.mark.parametrize(("row", "method", "words"), [
+    ({"prompt": "a", "chosen": "b", "rejected": "c"}, "sft", "and dpo trains them"),
+    ({"prompt": "a", "chosen": "b", "rejected": "c"}, "orpo", ""),
+    ({"prompt": "a", "chosen": "b", "rejected": "c"}, "kto", ""),
+    ({"prompt": "a", "completion": "b", "label": True}, "dpo", "and kto trains them"),
+    ({"prompt": "a", "completion": "b", "label": True}, "kto", ""),
+    ({"prompt": "a", "completion": "b"}, "sparring", ""),
+    ({"prompt": "a", "completion": "b"}, "kto", "and sft trains them"),
+])  # fmt: skip
+def test_a_method_must_be_able_to_use_the_rows(
+    row: dict[str, object], method: str, words: str, queue: QuestQueue, drop: Write
+) -> None:
+    other = {**row, "completion": "d", "label": False} if "label" in row else {**row, "prompt": "x"}
+    path = drop("p.jsonl", [row, other])
+    drop("p.jsonl.meta.json", json.dumps({"method": method}).encode())
+    quest = queue.add(path)
+    assert (quest.state, quest.method) == ("failed" if words else "normal", method)
+    assert words in quest.report_path.read_text()
 
 
 def test_one_quest_may_be_claimed_by_its_id(queue: QuestQueue, drop: Write) -> None:

@@ -147,7 +147,8 @@ batch_size = 2
     assert done.returncode == 0, done.stderr
     folder = Path(done.stdout.rpartition("Model: ")[2].strip())
     told = json.loads((folder / "metadata.json").read_text())
-    assert set(told) == {"expert", "model", "training", "hardware", "metadata"}
+    assert set(told) == {"expert", "model", "training", "hardware", "evaluation", "metadata"}
+    assert [one["skill"] for one in told["evaluation"]["examinations"]] == ["bin"]
     assert told["training"]["num_samples"] == 60
     assert (folder / "model.safetensors").is_file()
     assert not (folder / "optimizer.pt").exists()

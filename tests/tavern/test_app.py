@@ -10,11 +10,14 @@ from realm.config.schema import PageSettings, QuestSettings, RealmSettings
 from realm.db import Database
 from realm.events import BlockerRaised, QuestRejected
 from realm.guild.curriculum import Mix
+from realm.guild.engine import SkillEngine
 from realm.guild.passives.sets import problems
+from realm.quests.checks import validate
 from realm.records import Progress
 from realm.tavern import app as tavern
 from realm.tavern.hero_view import PORTRAITS
 from realm.tavern.pages import STATIC
+from realm.tavern.quest_view import preview
 from realm.vault.ledger import CheckpointLedger
 from realm.vault.manifest import ManifestFacts, assemble
 from realm.workspace import Workspace
@@ -181,6 +184,26 @@ def test_an_upload_goes_to_the_inbox_with_its_name_and_priority(page: TestClient
     quest = demo.queue.add(files[0], "high")
     assert quest.rows == 1 and ".." not in quest.path.name
     assert page.post(f"/quests/uploads/{token}/add", data={"priority": "high"}).status_code == 404
+
+
+def test_findings_of_deep_validation_are_shown_with_their_lines(demo: Demo) -> None:
+    row = {"prompt": "Who are you?", "completion": "Who are you?"}
+    path = demo.workspace.root / "echo.jsonl"
+    path.write_bytes(ROW + json.dumps(row).encode())
+    shown = preview(json.loads(json.dumps(validate(path, level="deep").as_json())))
+    assert ("Rows, echo", "1") in shown.figures and shown.more_findings == 0
+    assert [(f.line, f.what) for f in shown.findings] == [(2, "answers with the question itself.")]
+
+
+def test_the_page_shows_findings(workspace: Workspace, db: Database, demo: Demo) -> None:
+    settings = demo.settings.model_copy(update={"quests": QuestSettings(validation="deep")})
+    app = tavern.create(workspace, settings, db, demo.events)
+    with TestClient(app, base_url="http://localhost", headers={"Origin": "http://localhost"}) as page:
+        fragment = upload(page, ROW + ROW.replace(b"That.", b"That.<|im_end|>"))
+        problem = SkillEngine().generate_eval_batch("bin", 3)[0]
+        leaked = upload(page, json.dumps({"prompt": problem.prompt, "completion": "?"}).encode())
+    assert "holds &lt;|im_end|&gt;, a mark of a chat template." in fragment and "Findings in rows" in fragment
+    assert "v-unfit" in leaked and "holds a question of the examination of Binary arithmetic" in leaked
 
 
 def test_an_upload_can_be_discarded(page: TestClient, demo: Demo) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from realm.config.schema import RetentionSettings
 from realm.db import Database
-from realm.errors import DiskFull, WorkspaceError
+from realm.errors import CheckpointError, DiskFull, WorkspaceError
 from realm.events import CheckpointQuarantined, Events
 from realm.vault import files
 from realm.vault.keeper import Keeper
@@ -188,3 +188,24 @@ def test_a_folder_in_the_way_of_the_link_is_said(keeper: Keeper, workspace: Work
     workspace.current_model.mkdir()
     with pytest.raises(WorkspaceError, match="a folder of its own"):
         keeper.save(KEY, writer(1), facts(1))
+
+
+def test_a_checkpoint_is_found_by_its_campaigns_name(keeper: Keeper, ledger: CheckpointLedger) -> None:
+    with pytest.raises(CheckpointError, match=f"of {KEY.hero} there are: none yet"):
+        keeper.named(KEY.hero, "", "")
+    first, second = (keeper.save(KEY, writer(step), facts(step)) for step in (1, 2))
+    assert keeper.named(KEY.hero, KEY.campaign, "")[0].id == keeper.named(KEY.hero, "", "latest")[0].id == second.id
+    with pytest.raises(CheckpointError, match="champion is not there"):
+        keeper.named(KEY.hero, KEY.campaign, "champion")
+    ledger.examined(first.id, 0.9, {"n": 100, "levels": {"bin": 1}})
+    for which in ("", "champion", "1"):
+        record, folder = keeper.named(KEY.hero, KEY.campaign, which)
+        assert (record.id, folder) == (first.id, Path(first.path))
+    with pytest.raises(CheckpointError, match=f"{KEY.hero}:{KEY.campaign}") as unknown:
+        keeper.named(KEY.hero, "elsewhere", "")
+    assert "realm campaign list" in unknown.value.hint
+    with pytest.raises(CheckpointError, match="@7 is not there"):
+        keeper.named(KEY.hero, KEY.campaign, "7")
+    _damage(Path(second.path) / "model.safetensors", "flip")
+    with pytest.raises(CheckpointError):
+        keeper.named(KEY.hero, KEY.campaign, "latest")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from realm.arena.data import Examples
-from realm.arena.packing import Plan, Rows, parts, spread
+from realm.arena.packing import Plan, Rows, parts, slices, spread
 from realm.records import LevelCell
 
 Part = dict[str, torch.Tensor]
@@ -56,7 +56,7 @@ def collate(examples: Examples, rows: Rows, *, pad_id: int) -> Part:
 class Loader:
     """The batches of a plan from one on, as the Trainer wants them: with a length.
 
-    `part_tokens` divides a packed batch; None leaves its rows as planned.
+    `part_tokens` divides a batch; None leaves it whole. Examples that are packed may change rows then.
     """
 
     examples: Examples
@@ -65,6 +65,7 @@ class Loader:
     max_length: int
     part_tokens: int | None = None
     first: int = 0
+    packing: bool = True
 
     def __len__(self) -> int:
         return self.plan.batches - self.first
@@ -72,6 +73,11 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         for index in range(self.first, self.plan.batches):
             yield [collate(self.examples, rows, pad_id=self.pad_id) for rows in self._divided(self.plan.batch(index))]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest example: no part can be smaller."""
+        return int(self.examples.lengths.max())
 
     def level_tokens(self, index: int) -> Counter[LevelCell]:
         """The trained tokens of a batch by skill and level."""
@@ -81,5 +87,8 @@ class Loader:
         if self.part_tokens is None:
             return [batch]
         lengths = self.examples.offsets[batch.members + 1] - self.examples.offsets[batch.members]
-        laid_out = parts(lengths, max_width=self.max_length, part_tokens=self.part_tokens)
+        if not self.packing:
+            return slices(batch, lengths, part_tokens=self.part_tokens)
+        width = min(self.max_length, max(self.part_tokens, self.longest))
+        laid_out = parts(lengths, max_width=width, part_tokens=self.part_tokens)
         return [Rows(batch.members[rows.members], rows.starts) for rows in laid_out]

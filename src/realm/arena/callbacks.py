@@ -31,6 +31,8 @@ class StepFacts:
     input_tokens: int
     level_tokens: Mapping[LevelCell, int] = field(default_factory=dict)
     """The trained tokens by skill and level."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """What else the method measured, by name."""
 
 
 class StepWatch(TrainerCallback):  # type: ignore[misc]
@@ -57,6 +59,8 @@ class StepWatch(TrainerCallback):  # type: ignore[misc]
         self.val_loss: float | None = None
         self.tokens = 0
         self.ending: Ending | None = None
+        self.updating = False
+        """Between the first weight that may have moved and the end of the step."""
 
     def ask(self) -> Ending | None:
         """Wait while paused; remember how the run is to end."""
@@ -79,6 +83,7 @@ class StepWatch(TrainerCallback):  # type: ignore[misc]
                     f"The {what} became {value} at step {self._engine.progress.step + 1}; the update was not made.",
                     hint="Lower learning_rate, or look at the quest's rows; the last checkpoint is intact.",
                 )
+        self.updating = True
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         assert self._now is not None
@@ -100,6 +105,7 @@ class StepWatch(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
         elif progress.step % engine.settings.save_steps == 0:
             self.save()
+        self.updating = False
         self._mark = time.perf_counter()
 
     def _measured(self, last: bool) -> float | None:
@@ -123,4 +129,5 @@ class StepWatch(TrainerCallback):  # type: ignore[misc]
             quest_step=progress.quest_step,
             quest_steps=self._steps,
             val_loss=val_loss,
+            measures=facts.measures,
         )

@@ -25,13 +25,16 @@ class Hooks(Protocol):
         """A checkpoint is due: `engine.progress` and `engine.write` say what to keep."""
 
     def request(self) -> Request | None:
-        """What a person wants now. Asked before the first step and after each one; must be quick."""
+        """What a person wants now. Asked before the first step, after each one, and while a quest is prepared."""
 
     def on_pause(self, step: int) -> None:
         """Training stands still after that campaign step."""
 
     def on_resume(self, step: int) -> None:
         """Training goes on after a pause."""
+
+    def on_lighten(self, step: int, before: int, tokens: int) -> None:
+        """Memory ran out in the step after that one; no more than so many tokens are computed at once from now on."""
 
 
 def next_request(hooks: Hooks, step: int) -> Literal["stop", "skip"] | None:

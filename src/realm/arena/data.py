@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -71,21 +71,26 @@ def read(
 ) -> Reading:
     """Render and store each row once, some at a time.
 
-    Held-out rows beyond `held_out_tokens` are neither trained nor measured.
+    Rows marked as validation are held out, all of them; other held-out rows beyond `held_out_tokens` are neither
+    trained nor measured.
     """
-    train, held_out = _Store(), _Store()
-    truncated = untrained = 0
+    train, held_out = Store(), Store()
+    truncated = untrained = marked = 0
     for row, rendered in _rendered(rows, render):
         ids, trained = rendered.token_ids[:max_length], rendered.trained[:max_length]
         truncated += len(rendered.token_ids) > max_length
         if not any(trained[1:]):  # the first token has no predecessor, so nothing can be learned from it
             untrained += 1
+        elif is_validation(row):
+            held_out.add(ids, trained, cell_of(row))
+            marked += 1
         elif is_held_out(row, eval_fraction):
             if held_out.tokens < held_out_tokens:
                 held_out.add(ids, trained, cell_of(row))
         else:
             train.add(ids, trained, cell_of(row))
-    if not train.tokens:  # a handful of rows that all fell into the slice: train on them rather than on nothing
+    # a handful of rows that all fell into the slice: train on them rather than on nothing
+    if not train.tokens and not marked:
         train, held_out = held_out, train
     return Reading(train.examples(), held_out.examples(), truncated, untrained)
 
@@ -98,6 +103,20 @@ def _rendered(
         yield from zip(some, render(some), strict=True)
 
 
+def is_validation(row: Row) -> bool:
+    """Whether a row says of itself that it is for validation: it comes from a dataset's own split. All are measured."""
+    meta = row.get("meta")
+    return isinstance(meta, Mapping) and meta.get("split") == "validation"
+
+
+def only_measured(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows marked as validation, behind one to train on: no method reads a quest without any."""
+    for number, row in enumerate(rows):
+        if not number:
+            yield row
+        yield {**row, "meta": {**(row.get("meta") or {}), "split": "validation"}}
+
+
 def is_held_out(row: Row, fraction: float) -> bool:
     """Whether a row belongs to the validation slice: by its content alone, so in every quest that holds it."""
     if fraction <= 0:
@@ -107,7 +126,7 @@ def is_held_out(row: Row, fraction: float) -> bool:
     return int.from_bytes(digest) < fraction * 2**64
 
 
-class _Store:
+class Store:
     """Grows by examples; moves to a temporary file when it gets large."""
 
     def __init__(self) -> None:

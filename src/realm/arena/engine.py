@@ -9,14 +9,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from realm.arena.control import Hooks
-from realm.arena.methods import Course, Grade, Method, Parts, methods
+from realm.arena.crew import Crew, Silent
+from realm.arena.fit.fit import Fit
+from realm.arena.methods import Course, Grade, Method, Parts, PreparedCourse, Teachers, methods
 from realm.arena.optim import build
 from realm.arena.schedule import Schedule
 from realm.config.schema import Hyperparameters
+from realm.errors import CheckpointError, MemoryShortage
 from realm.heroes.hero import LoadedHero
 from realm.records import LevelCell, Progress, Row, RunResult
 
@@ -42,29 +47,45 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None,
         grade: Grade | None = None,
+        teachers: Teachers | None = None,
+        fit: Fit | None = None,
+        crew: Crew | None = None,
     ) -> None:
         self.hero = hero
-        self.settings = settings
+        self._fit = fit or Fit()
+        self._crew = crew or Crew()
         self.progress = progress
         self.reading: Reading | None = None
         """What became of the rows of the newest quest: counts of truncated and untrained rows."""
         self._level_tokens: Counter[LevelCell] = Counter()
         hero.model.to(_device())
+        self.settings = settings = self._crew.tell(self._fit.settle(hero.model, settings))
         self._optimizer = build(hero.model, settings, hidden_matrices=hero.hidden_matrices)
         self.average = _average(hero.model, settings.ema_decay)
         """The weights that answer, are measured and are written."""
+        self._quest_state: Mapping[str, Any] | None = None
+        """What the method remembers of the quest in training."""
         if checkpoint is not None:
-            from realm.arena.files import restore  # noqa: PLC0415 - torch stays behind the door
+            from realm.arena.files import quest_state, restore  # noqa: PLC0415 - torch stays behind the door
 
+            self._quest_state = quest_state(checkpoint)
             restore(checkpoint, model=hero.model, optimizer=self._optimizer, average=self.average)
         self._schedule = Schedule(
             settings.lr_scheduler_type,
             settings.warmup_steps,
             timescale=settings.lr_timescale,
             lowest=settings.min_lr_rate,
+            decay_share=settings.lr_decay_share,
+            decay_from=settings.lr_decay_from,
+            decay_steps=settings.lr_decay_steps,
         )
         self._scheduler = _scheduler(self._optimizer, self._schedule, progress.step)
-        self._parts = Parts(hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render, grade)
+        self._parts = Parts(
+            hero.model, hero.tokenizer, self._optimizer, self._scheduler, settings, self._render,
+            grade and _reading(hero, grade),
+            render_prompt=partial(hero.family.render_prompt, hero.tokenizer),
+            teachers=teachers, progress=lambda: self.progress, average=self.average, fit=self._fit,
+        )  # fmt: skip
         self._methods: dict[str, Method] = {}
         self.method(settings.method)
 
@@ -77,15 +98,20 @@ class Engine:
         progress: Progress,
         checkpoint: Path | None = None,
         grade: Grade | None = None,
+        teachers: Teachers | None = None,
+        fit: Fit | None = None,
+        crew: Crew | None = None,
     ) -> Engine:
         """An engine that stands at `progress`; `checkpoint` is the folder that was written there.
 
-        `grade` gives the rewards of answers, to the methods that learn from them.
+        `grade` gives the rewards of answers, to the methods that learn from them; `teachers` finds who is learned from.
+        `fit` knows what the machine's memory allows, and learns more of it. `crew` are the processes that train
+        together.
 
         Raises CheckpointError when a part of the checkpoint is missing, TrainingError when the model cannot be
         trained with these settings.
         """
-        return cls(hero, settings, progress, checkpoint, grade)
+        return cls(hero, settings, progress, checkpoint, grade, teachers, fit, crew)
 
     def method(self, name: str) -> Method:
         """The training method of that name, opened when it is asked for first. Raises UsageError for an unknown one."""
@@ -100,17 +126,21 @@ class Engine:
         the same order. Raises NonFinite before the update that would have spoilt the weights, and TrainingError
         when no row can be trained.
         """
-        began, before = time.perf_counter(), self.progress
+        began, before, method = time.perf_counter(), self.progress, method or self.settings.method
+        self._crew.require_shared(method)
+        rows, hooks = self._crew.begin(rows, run, quest, method), self._crew.hooks(hooks)
         self._enter(run, quest)
         # A further quest of the same content (`3fa9c1d2e4b5.2`) is trained in the same order: so a rerun repeats it.
-        course = self.method(method or self.settings.method).course(
-            rows, seed=f"{self.settings.seed}/{quest.partition('.')[0]}"
-        )
+        order = f"{self.settings.seed}/{quest.partition('.')[0]}"
+        prepared = map(self.hero.data_profile.prepare, rows)
+        course = self.method(method).course(prepared, seed=order)
         self.reading = course.reading
+        self._fit.begin(self.hero.model)
         watch = self._watch(course, hooks)
         if self.progress.quest_step < course.steps and not watch.ask():
-            self._aim(course.steps)
-            course.run(self.progress.quest_step, watch)
+            self._prepare(course, hooks)
+            self._run(course, watch, hooks)
+            self._fit.end(self.hero.model, self.settings.model_copy(update={"method": method}))
         if watch.ending != "stop":
             self.progress = replace(self.progress, quest_done=True)
         watch.save()
@@ -124,6 +154,11 @@ class Engine:
             loss_last=watch.losses[-1] if watch.losses else float("nan"),
             val_loss=watch.val_loss,
         )
+
+    def follow(self) -> None:
+        """Train what rank 0 trains, until it has nothing more: what the other ranks of a crew do."""
+        while (order := self._crew.tell()) is not None:
+            self.train(order.rows, run=order.run, quest=order.quest, hooks=Silent(), method=order.method)
 
     def count(self, level_tokens: Mapping[LevelCell, int]) -> None:
         """Count the trained tokens of a step by skill and level."""
@@ -143,20 +178,42 @@ class Engine:
         prompts: Sequence[Any],
         *,
         max_new_tokens: int,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         before_batch: Callable[[], object] = lambda: None,
     ) -> list[str]:
         """Greedy answers of the model as it stands, in the order asked; `before_batch` is called before each batch."""
-        hero = self.hero
         with self.average.applied():
-            return hero.family.answer(
-                hero.model,
-                hero.tokenizer,
-                prompts,
-                max_new_tokens=max_new_tokens,
-                batch_size=batch_size,
-                before_batch=before_batch,
+            return self.hero.answer(
+                prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, before_batch=before_batch
             )
+
+    def sample(
+        self,
+        prompts: Sequence[Any],
+        *,
+        count: int,
+        temperature: float,
+        top_p: float,
+        max_new_tokens: int,
+        seed: str,
+    ) -> list[list[str]]:
+        """`count` sampled answers to each prompt by the model as it stands; the same for the same weights and seed."""
+        with self.average.applied():
+            return self.hero.sample(
+                prompts, count=count, temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens, seed=seed
+            )
+
+    def measure(self, rows: Iterable[Row], *, method: str = "") -> float | None:
+        """Loss per trained token of the weights that answer, on rows that are not trained; None when none counts."""
+        from realm.arena.data import only_measured  # noqa: PLC0415 - numpy stays behind the door
+
+        rows = iter(rows)
+        if (first := next(rows, None)) is None:
+            return None
+        prepared = map(self.hero.data_profile.prepare, only_measured(chain([first], rows)))
+        course = self.method(method or self.settings.method).course(prepared, seed="measure")
+        with self.average.applied():
+            return course.validate()
 
     def write(self, folder: Path) -> None:
         """Weights (of an adapter: it alone), tokenizer, optimizer, schedule and random state; no manifest."""
@@ -169,15 +226,45 @@ class Engine:
             scheduler=self._scheduler,
             average=self.average,
             step=self.progress.step,
+            quest_state=None if self.progress.quest_done else self._quest_state,
         )
 
     def _enter(self, run: str, quest: str) -> None:
         goes_on = quest == self.progress.quest and not self.progress.quest_done
         quest_step = self.progress.quest_step if goes_on else 0
+        self._quest_state = self._quest_state if quest_step else None
         self.progress = replace(self.progress, run=run, quest=quest, quest_step=quest_step, quest_done=False)
 
-    def _aim(self, quest_steps: int) -> None:
+    def _prepare(self, course: Course, hooks: Hooks) -> None:
+        """Let the course see the model of the quest's start, or give back to it what it remembered of that."""
+        share = 1.0
+        if isinstance(course, PreparedCourse):
+            share = course.learning_rate_share
+            if self.progress.quest_step and self._quest_state is None and course.state():
+                raise CheckpointError(
+                    "The checkpoint inside this quest does not hold what its method remembers of the quest's start.",
+                    hint="Leave the quest with `realm skip` and queue it anew with `realm quest retry`.",
+                )
+            course.begin(self._quest_state, hooks.request, self.average.applied)
+            self._quest_state = course.state() or None
+        self._aim(course.steps, share)
+
+    def _run(self, course: Course, watch: StepWatch, hooks: Hooks) -> None:
+        from realm.arena.fit.shortage import run_within_memory  # noqa: PLC0415 - torch stays behind the door
+
+        def lightened(before: int, tokens: int) -> None:
+            self._fit.lighten(self.hero.model, self.settings, tokens)
+            if self._crew.size > 1:  # the others wait in this step, and would for ever
+                raise MemoryShortage(
+                    "Memory ran out in one of the processes.", hint=f"The next start computes {tokens} tokens at once."
+                )
+            hooks.on_lighten(self.progress.step, before, tokens)
+
+        run_within_memory(course, watch, lambda: self.progress.quest_step, lightened)
+
+    def _aim(self, quest_steps: int, share: float) -> None:
         """Point the schedule at this quest and give the optimizer the rate of the coming step."""
+        self._schedule.share = share
         step = self.progress.step
         self._schedule.start = step - self.progress.quest_step
         self._schedule.end = self._schedule.start + quest_steps
@@ -195,6 +282,16 @@ class Engine:
 
     def _render(self, rows: Sequence[Row]) -> Any:
         return self.hero.family.render_all(self.hero.tokenizer, rows)
+
+
+def _reading(hero: LoadedHero, grade: Grade) -> Grade:
+    """The same rewards, given for the plain answers."""
+    read = hero.data_profile.read
+
+    def graded(rows: Sequence[Row], answers: Sequence[str]) -> Sequence[float]:
+        return grade(rows, [read(answer, row["prompt"]) for row, answer in zip(rows, answers, strict=True)])
+
+    return graded
 
 
 def _scheduler(optimizer: Any, schedule: Schedule, step: int) -> Any:

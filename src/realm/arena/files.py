@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.optim import Optimizer
 from transformers.trainer_callback import TrainerState
 from transformers.utils import logging
 
+from realm.arena.optim import kind
 from realm.arena.optim.averaging import WeightAverage
 from realm.arena.random_state import random_state, restore_random_state
 from realm.errors import CheckpointError
@@ -21,19 +23,34 @@ from realm.heroes.hero import LoadedHero
 OPTIMIZER, SCHEDULER, RANDOM = "optimizer.pt", "scheduler.pt", "rng_state.pth"
 OWN_WEIGHTS = "own_weights.safetensors"
 """The weights in training, where the model written is their running mean."""
+QUEST_STATE = "quest_state.safetensors"
+"""What the method remembers of the quest in training."""
 TRAINER_STATE = "trainer_state.json"
+KIND = "realm_kind"
+"""Beside the state: of which optimizer it is. Others would take it for theirs in silence."""
 
 
-def write(folder: Path, *, hero: LoadedHero, optimizer: Any, scheduler: Any, average: WeightAverage, step: int) -> None:
+def write(
+    folder: Path,
+    *,
+    hero: LoadedHero,
+    optimizer: Any,
+    scheduler: Any,
+    average: WeightAverage,
+    step: int,
+    quest_state: Mapping[str, torch.Tensor] | None = None,
+) -> None:
     """Everything that going on needs, but for the progress, which the manifest holds."""
     folder.mkdir(parents=True, exist_ok=True)
+    if quest_state:
+        save_file(dict(quest_state), folder / QUEST_STATE)
     if average:
         save_file(average.state_dict(), folder / OWN_WEIGHTS)
     logging.disable_progress_bar()  # a bar for each save would fill a service's log
     with average.applied():
         _write_weights(folder, hero)
     hero.tokenizer.save_pretrained(folder)
-    torch.save(optimizer.state_dict(), folder / OPTIMIZER)
+    torch.save({**optimizer.state_dict(), KIND: kind(optimizer)}, folder / OPTIMIZER)
     torch.save(scheduler.state_dict(), folder / SCHEDULER)
     torch.save(random_state(), folder / RANDOM)
     TrainerState(global_step=step, max_steps=step).save_to_json(str(folder / TRAINER_STATE))
@@ -56,16 +73,28 @@ def restore(folder: Path, *, model: Any, optimizer: Optimizer, average: WeightAv
     average.load_state_dict(load_file(own) if own.is_file() else None)
     state = _read(folder / OPTIMIZER)
     options = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    if (saved := state.pop(KIND, kind(optimizer))) != kind(optimizer):
+        raise _unfit(folder, f"it is that of {saved}, not of {kind(optimizer)}")
     try:
         optimizer.load_state_dict(state)
     except ValueError as error:
-        raise CheckpointError(
-            f"The optimizer in {folder} does not fit this model: {error}.",
-            hint="Was `optim` changed within a campaign? Set it back, or start a new campaign.",
-        ) from error
+        raise _unfit(folder, str(error)) from error
     for group, chosen in zip(optimizer.param_groups, options, strict=True):
         group.update(chosen)
     restore_random_state(_read(folder / RANDOM))
+
+
+def quest_state(folder: Path) -> dict[str, torch.Tensor] | None:
+    """What the method remembered of the quest that was in training; None when there was nothing."""
+    file = folder / QUEST_STATE
+    return load_file(file) if file.is_file() else None
+
+
+def _unfit(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"The optimizer in {folder} does not fit this model: {why}.",
+        hint="Was `optim` changed within a campaign, or the device? Set it back, or start a new campaign.",
+    )
 
 
 def _load_weights(folder: Path, model: Any) -> None:

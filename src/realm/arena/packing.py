@@ -117,6 +117,13 @@ def parts(lengths: Indices, *, max_width: int, part_tokens: int) -> list[Rows]:
     return made
 
 
+def slices(rows: Rows, lengths: Indices, *, part_tokens: int) -> list[Rows]:
+    """Rows of a batch in their order, so many in a part that they and their padding are `part_tokens` at most."""
+    filled = np.add.reduceat(lengths, rows.starts[:-1])  # (R,)
+    count = -(-len(rows) // max(part_tokens // int(filled.max()), 1))
+    return [rows.take(chunk) for chunk in np.array_split(np.arange(len(rows)), count)]
+
+
 def _fit(lengths: Indices, opened: Indices) -> tuple[Indices, Indices]:
     """Row of each example and width of each row; `opened` is the width of the row that an example would open."""
     row_of = np.empty(len(lengths), dtype=np.int64)
@@ -169,6 +176,8 @@ class Plan:
         self._width = max_length
         self._batch_rows = batch_rows
         self._accumulation = accumulation
+        self.batch_tokens = batch_rows * max_length
+        """Tokens that a batch holds at most."""
         self._pass: tuple[int, list[Rows]] | None = None
         most = max_steps * accumulation if max_steps > 0 else sys.maxsize
         self._ends = self._counted(epochs, most)

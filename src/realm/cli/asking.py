@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 
 from realm.cli.context import Realm, train_packages
 from realm.config.layers import resolve_hero
@@ -58,7 +57,7 @@ def probe(realm: Realm, checkpoint: CheckpointRecord, count: int) -> Reading:
 
 
 def _hero(realm: Realm, checkpoint: CheckpointRecord) -> tuple[Greedy, str]:
-    """Who answers, loaded from a verified checkpoint, and the hash of its chat template."""
+    """Who answers, loaded from a verified checkpoint, and the hash of the form in which it is asked."""
     keeper = Keeper(realm.workspace, CheckpointLedger(realm.db, realm.events), realm.events, realm.settings.retention)
     folder = keeper.folder(checkpoint)
     files.verify(folder)
@@ -71,8 +70,6 @@ def _hero(realm: Realm, checkpoint: CheckpointRecord) -> tuple[Greedy, str]:
     def answer(
         prompts: Sequence[str], /, *, max_new_tokens: int, before_batch: Callable[[], object] = lambda: None
     ) -> list[str]:
-        return loaded.family.answer(
-            loaded.model, loaded.tokenizer, prompts, max_new_tokens=max_new_tokens, before_batch=before_batch
-        )
+        return loaded.answer(prompts, max_new_tokens=max_new_tokens, before_batch=before_batch)
 
-    return answer, sha256(str(loaded.tokenizer.chat_template).encode()).hexdigest()[:16]
+    return answer, loaded.form_hash

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from realm.cli.context import INSTALL_TRAIN, find_workspace, print_json
+from realm.cli.train_suggest import suggested
 from realm.config.adapters import require_trainable
 from realm.config.hardware import Machine, detect, suggest
 from realm.config.in_play import in_play_with_sources
@@ -66,6 +67,12 @@ def _machine() -> Iterator[Finding]:
     machine = detect()
     profile = suggest(machine, load().hardware)
     yield Finding("hardware", "ok", f"{_summary(machine)}; suggested profile: {profile or 'none'}")
+    try:
+        found = suggested()[1]
+    except UsageError:
+        return  # settings that do not load are told below
+    fits = f"{found[0].preset} ({found[0].command}); all: realm train --suggest" if found else "none fits this machine"
+    yield Finding("preset", "ok", fits)
 
 
 def _summary(machine: Machine) -> str:

@@ -109,6 +109,7 @@ def list_heroes(json: Json = False) -> None:
             "name": ("* " if name == settings.campaign.hero else "") + name,
             "base_model": profile.base_model,
             "role": profile.role,
+            "remark": f"later: {profile.reason}" if profile.status == "later" else "",
         }
         for name, profile in settings.heroes.items()
     ]

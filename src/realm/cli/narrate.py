@@ -29,6 +29,9 @@ LINES: dict[str, Callable[[Any], str]] = {
         f"sparred at {f.skill.upper()} level {f.level}: {f.asked} asked, {f.wrong} wrong, {f.examples} examples"
     ),
     "run_paused": lambda f: f"paused at step {f.step}",
+    "run_lightened": lambda f: (
+        f"memory ran out at step {f.step}: {f.tokens} tokens at once from here on, before {f.before}"
+    ),
     "run_resumed": lambda f: f"going on at step {f.step}",
     "run_finished": lambda f: f"step {f.step}: loss {f.loss_first:.3f} -> {f.loss_last:.3f} in {f.seconds:.0f} s",
     "run_failed": lambda f: f"run failed at step {f.step}: {f.reason}",

@@ -18,9 +18,17 @@ from realm.cli.context import Realm, find_workspace, open_realm, print_json
 from realm.config.layers import load, resolve_hero
 from realm.config.schema import RealmSettings
 from realm.errors import HeroError, WorkspaceError
+from realm.guild.engine import SkillEngine
+from realm.guild.held_out import Examinations
 from realm.guild.passives.guard import holds_canary
+from realm.guild.rewards import Rewards
+from realm.heroes.data_profiles import data_profiles
+from realm.quests.checks import Level
 from realm.quests.checks import validate as check
+from realm.quests.elsewhere import Elsewhere
+from realm.quests.filing import Check
 from realm.quests.inbox import deliver
+from realm.quests.past import TrainedRows
 from realm.quests.plan import plan_facts
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
@@ -108,14 +116,17 @@ def priority(quest_id: IdArgument, priority: Annotated[PriorityName, typer.Argum
 def validate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to check; it is only read.")],
     level: Annotated[
-        Literal["quick", "standard"],
+        Level,
         typer.Option("--level", help="quick: the rows alone. standard: also duplicates, and tokens on a sample."),
     ] = "standard",
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also near-duplicates, leaked examination questions, loops, broken text ...")
+    ] = False,
     hero: Annotated[str, typer.Option("--hero", help="Whose tokens to count (default: the hero in play).")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Check a .jsonl file and say what is wrong with it. Exits with 1 when it cannot be trained."""
-    report, note = _validated(file, level, hero)
+    report, note = _validated(file, "deep" if deep else level, hero)
     if as_json:
         print_json(report.as_json())
     else:
@@ -126,15 +137,19 @@ def validate(
         raise typer.Exit(1)
 
 
-def _validated(file: Path, level: Literal["quick", "standard"], hero: str) -> tuple[Report, str]:
+def _validated(file: Path, level: Level, hero: str) -> tuple[Report, str]:
     """The report, and why it has no tokens."""
     workspace = _workspace()
     settings = load(workspace.settings) if workspace else RealmSettings()
-    looked = partial(check, file, level=level, settings=settings.quests, refused=holds_canary)
+    profile = resolve_hero(settings, hero or settings.campaign.hero)
+    template, prepare = profile.prompt_template, data_profiles.get(profile.data_profile).prepare
+    looked = partial(
+        check, file, level=level, settings=settings.quests, refused=holds_canary, prepare=prepare,
+        elsewhere=partial(_known_elsewhere, settings, in_workspace=workspace is not None),
+        ungradable=Rewards(SkillEngine()).why_not,
+    )  # fmt: skip
     if level == "quick":
         return looked(), ""
-    profile = resolve_hero(settings, hero or settings.campaign.hero)
-    template = profile.prompt_template
     try:
         from realm.heroes import chat, weights  # noqa: PLC0415 - transformers costs seconds that quick need not pay
         from realm.heroes.families import families  # noqa: PLC0415
@@ -153,6 +168,15 @@ def _validated(file: Path, level: Literal["quick", "standard"], hero: str) -> tu
     ), ""  # fmt: skip
 
 
+def _known_elsewhere(settings: RealmSettings, *, in_workspace: bool) -> Elsewhere:
+    """Who knows rows that a quest should not hold: the examinations, and in a workspace what was trained."""
+    examinations = Examinations(settings.campaign.skills, settings.curriculum).where
+    if not in_workspace:
+        return Elsewhere(examinations)
+    with open_realm() as realm:
+        return Elsewhere(examinations, TrainedRows(_queue(realm)).lookup().where)
+
+
 def _workspace() -> Workspace | None:
     try:
         return find_workspace()
@@ -160,14 +184,29 @@ def _workspace() -> Workspace | None:
         return None
 
 
-def _queue(realm: Realm) -> QuestQueue:
-    profile = resolve_hero(realm.settings, realm.settings.campaign.hero)
-    return QuestQueue(realm.workspace, realm.db, realm.events, realm.settings.quests, template=profile.prompt_template)
+def _queue(realm: Realm, checked: Check | None = None) -> QuestQueue:
+    return QuestQueue(
+        realm.workspace, realm.db, realm.events, realm.settings.quests, template=_template(realm), check=checked
+    )
+
+
+def _template(realm: Realm) -> str | None:
+    return resolve_hero(realm.settings, realm.settings.campaign.hero).prompt_template
+
+
+def _arrival_check(realm: Realm) -> Check:
+    """Validation as a hero that is awake would ask for it, without its tokenizer."""
+    settings = realm.settings
+    return partial(
+        check, level=settings.quests.validation, settings=settings.quests, template=_template(realm),
+        refused=holds_canary, elsewhere=partial(_known_elsewhere, settings, in_workspace=True),
+    )  # fmt: skip
 
 
 def _add(realm: Realm, file: Path, priority: str) -> bool:
     """Copy a fit file into the inbox; where no hero is awake to take it, file it at once."""
-    report = check(file, settings=realm.settings.quests)
+    checked = _arrival_check(realm)
+    report = checked(file, name=file.name)
     if not report.ok:
         typer.echo(report.words().rstrip(), err=True)
         return False
@@ -175,7 +214,7 @@ def _add(realm: Realm, file: Path, priority: str) -> bool:
     if realm.workspace.holder("hero") is not None:
         typer.echo(f"{report.name}: {report.examples:,} examples are on their way into the queue.")
         return True
-    quest = _queue(realm).add(path, priority)
+    quest = _queue(realm, checked).add(path, priority)
     if quest.outcome:
         typer.echo(f"{quest.name}: {quest.reason}", err=True)
         return False
@@ -194,10 +233,11 @@ def _as_json(quest: Quest) -> dict[str, Any]:
 
 
 def _table(quests: Any) -> Table:
-    table = Table("id", "state", "name", "examples", "set aside", "tries", "what", box=None)
+    table = Table("id", "state", "name", "method", "examples", "set aside", "tries", "what", box=None)
     for quest in quests:
         table.add_row(
-            quest.id, quest.state, _plain(quest.name), f"{quest.rows:,}", f"{quest.set_aside:,}", str(quest.retries),
+            quest.id, quest.state, _plain(quest.name), quest.method,
+            f"{quest.rows:,}", f"{quest.set_aside:,}", str(quest.retries),
             _plain(": ".join(filter(None, (quest.outcome, quest.reason)))),
         )  # fmt: skip
     return table
@@ -211,7 +251,8 @@ def _plain(text: str) -> str:
 def _facts(quest: Quest) -> list[tuple[str, str]]:
     facts = [
         ("quest", quest.id), ("name", quest.name), ("state", quest.state), ("priority", quest.priority),
-        ("source", quest.source), ("examples", f"{quest.rows:,}"), ("set aside", f"{quest.set_aside:,}"),
+        ("source", quest.source), ("method", quest.method),
+        ("examples", f"{quest.rows:,}"), ("set aside", f"{quest.set_aside:,}"),
         ("added", f"{datetime.fromtimestamp(quest.added):%Y-%m-%d %H:%M:%S}"), ("retries", str(quest.retries)),
         ("outcome", ": ".join(filter(None, (quest.outcome, quest.reason)))), ("file", str(quest.path)),
         ("sha256", quest.sha256),

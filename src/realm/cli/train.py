@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
-from collections.abc import Iterator
-from datetime import datetime
+import logging
+import signal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from realm.cli.context import open_realm, train_packages
-from realm.cli.train_dry_run import dry_run, list_hardware, list_heroes, list_presets, preset_run
-from realm.config.adapters import require_trainable
-from realm.config.output import dataset_file, good_enough, model_folder, run_metadata
-from realm.config.run_spec import RunSpec
-from realm.config.schema import DatasetSettings
+from realm.cli import launch
+from realm.cli.context import find_workspace, train_packages
+from realm.cli.train_dry_run import dry_run, list_datasets, list_hardware, list_heroes, list_presets, preset_run
 from realm.errors import UsageError
-from realm.vault.files import RESUME_FILES
+
+if TYPE_CHECKING:
+    from realm.presets.loop import PresetLoop
+    from realm.presets.record import How
+
+LISTS = {"presets": list_presets, "experts": list_heroes, "hardware": list_hardware, "datasets": list_datasets}
 
 
 def train(
@@ -32,84 +33,94 @@ def train(
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with presets of its own.")] = None,
     only_print: Annotated[bool, typer.Option("--dry-run", help="Print the run and its memory; train nothing.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted training, as it was.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, also where one was interrupted.")] = False,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Presets that this machine can train.")] = False,
+    show_launch: Annotated[bool, typer.Option("--print-launch", help="Print what starts all its processes.")] = False,
     presets: Annotated[bool, typer.Option("--list-presets")] = False,
     experts: Annotated[bool, typer.Option("--list-experts")] = False,
     hardware: Annotated[bool, typer.Option("--list-hardware")] = False,
+    datasets: Annotated[bool, typer.Option("--list-datasets")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Every recorded step; a traceback on errors.")] = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Train one preset, on its dataset or on FILE, then exit. Look before: `realm train NAME --dry-run`."""
-    if presets:
-        list_presets(config, as_json=json)
-    elif experts:
-        list_heroes(config, as_json=json)
-    elif hardware:
-        list_hardware(config, as_json=json)
+    asked = {"presets": presets, "experts": experts, "hardware": hardware, "datasets": datasets}
+    wanted = next((name for name, is_asked in asked.items() if is_asked), "")
+    if wanted:
+        LISTS[wanted](config, as_json=json)
+    elif suggest:
+        from realm.cli.train_suggest import print_suggestions  # noqa: PLC0415 - only this looks at the machine
+
+        print_suggestions(config, as_json=json)
     elif not preset:
-        raise UsageError("Which preset?", hint="See them: realm train --list-presets")
+        raise UsageError("Which preset?", hint="See them: realm train --list-presets. For this machine: --suggest")
     elif only_print:
         dry_run(preset, [word for word in overrides or [] if "=" in word], config, as_json=json)
+    elif resume and fresh:
+        raise UsageError("--resume goes on, --fresh begins anew: which?", hint="Give one of them, or none.")
+    elif show_launch:
+        spec = preset_run(preset, [word for word in overrides or [] if "=" in word], config)[0]
+        launch.print_launch(spec, _again(preset, overrides, config))
     else:
-        _train(preset, overrides or [], config)
+        how: How = "resume" if resume else "fresh" if fresh else "auto"
+        _train(preset, overrides or [], config, how, verbose=verbose, as_json=json)
 
 
-def _train(preset: str, given: list[str], config: Path | None) -> None:
+def _train(preset: str, given: list[str], config: Path | None, how: How, *, verbose: bool, as_json: bool) -> None:
     files = [Path(word) for word in given if "=" not in word]
-    spec, settings, notices = preset_run(preset, [word for word in given if "=" in word], config)
-    for notice in notices:
-        typer.echo(notice)
-    require_trainable(spec)
-    file = _file(spec, files)
-    with open_realm() as realm, train_packages("Training"):
-        from realm.hero_loop import HeroLoop  # noqa: PLC0415 - torch stays behind this door
-
-        began = time.time()
-        loop = HeroLoop(realm.workspace, settings, realm.db, realm.events, spec)
-        checkpoint, rows = loop.train_file(file.name, _lines(file, spec))
-        folder = model_folder(spec, settings.output, realm.workspace.models, datetime.now())
-        told = run_metadata(
-            spec, settings.output, samples=rows, seconds=time.time() - began, created=datetime.fromtimestamp(began)
-        )
-        finished = _finish(loop.keeper.folder(checkpoint), folder, told)
-    typer.echo(f"Checkpoint: {checkpoint.id}\nModel: {finished}")
-
-
-def _file(spec: RunSpec, files: list[Path]) -> Path:
-    """The file to train on: the one that is named, else the preset's dataset."""
     if len(files) > 1:
         raise UsageError("One file at a time.", hint="Join them, or drop them into inbox/.")
-    if not files and spec.dataset is None:
-        raise UsageError(
-            f"Preset '{spec.preset}' names no dataset.", hint=f"Name a file: realm train {spec.preset} FILE"
-        )
-    file = files[0] if files else dataset_file(spec.dataset, "train") if spec.dataset else Path()
-    if not file.is_file():
-        raise UsageError(f"There is no file {file}.", hint="Mend the path, or that of the dataset in the settings.")
-    return file
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    settings = [word for word in given if "=" in word]
+    if not launch.is_one_of_several():  # who started them has said it
+        for notice in preset_run(preset, settings, config).notices:
+            typer.echo(notice, err=as_json)
+    workspace = find_workspace()
+    with train_packages("Training"):
+        from realm.cli.train_report import Report  # noqa: PLC0415 - what trains costs a second that lists need not pay
+        from realm.presets.trainer import ConfigTrainer  # noqa: PLC0415
+
+        if launch.follow(workspace.models, workspace.fit):
+            return
+        trainer, file = ConfigTrainer(config, workspace=workspace.root), files[0] if files else None
+        training = trainer.build_training_config(preset, settings)
+        if launch.is_to_start(training.spec):
+            trainer.require_ready(training, file=file, how=how)
+            flags = {"--resume": how == "resume", "--verbose": verbose, "--json": as_json}
+            again = _again(preset, given, config, flags)
+            launch.launch(training.spec, [*again, "--fresh"] if how == "fresh" else again, again=again)
+            return
+        report = Report(verbose=verbose, as_json=as_json)
+
+        def begun(loop: PresetLoop) -> None:
+            report.begin(loop)
+            stoppable(loop)
+
+        with launch.ending():
+            finished = trainer.run(training, file=file, how=how, listener=report, started=begun)
+    report.end(finished)
 
 
-def _lines(file: Path, spec: RunSpec) -> Iterator[bytes]:
-    """The file's lines, without those below the dataset's threshold; what cannot be read is left to validation."""
-    with open(file, "rb") as lines:
-        for line in lines:
-            if spec.dataset is None or _passes(spec.dataset, line):
-                yield line
+def _again(
+    preset: str, given: list[str] | None, config: Path | None, flags: Mapping[str, bool] = MappingProxyType({})
+) -> list[str]:
+    """The arguments of the same training, for its further processes."""
+    told = ["--config", str(config)] if config else []
+    return ["train", preset, *(given or []), *told, *(flag for flag, is_given in flags.items() if is_given)]
 
 
-def _passes(dataset: DatasetSettings, line: bytes) -> bool:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return True
-    return not isinstance(row, dict) or good_enough(dataset, row)
+def stoppable(loop: PresetLoop) -> None:
+    """The first Ctrl-C, or a SIGTERM, saves and stops; a second Ctrl-C ends at once.
 
+    One process of several hears each Ctrl-C twice, from the terminal and from the launcher, which ends it after 30 s.
+    """
 
-def _finish(checkpoint: Path, folder: Path, told: dict[str, Any]) -> Path:
-    """Copy the model out of a checkpoint, without what only a resume needs; the folder appears whole."""
-    target, number = folder, 2
-    while target.exists():
-        target, number = folder.with_name(f"{folder.name}-{number}"), number + 1
-    temporary = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(checkpoint, temporary, ignore=shutil.ignore_patterns(*RESUME_FILES))
-    (temporary / "metadata.json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return temporary.rename(target)
+    def stop(_signal: int, _frame: Any) -> None:
+        loop.stopping.set()
+        if not launch.is_one_of_several():
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)

@@ -15,23 +15,19 @@ from realm.cli.config import settings_file
 from realm.cli.context import print_json
 from realm.config.estimate import GB, MemoryEstimate, cheaper, estimate, geometry_of
 from realm.config.layers import Loaded, load_with_sources
-from realm.config.presets import preset_spec
-from realm.config.run_spec import RunSpec, program_commit
-from realm.config.schema import RealmSettings
+from realm.config.preset_file import PresetRun, load_preset
+from realm.config.run_spec import RunSpec
+from realm.config.teacher import parse
 
 PRECISION = {True: "bfloat16", False: "float32", "auto": "bfloat16 where the processor multiplies in it"}
 
 
-def preset_run(
-    preset: str, overrides: Sequence[str] = (), config_file: Path | None = None
-) -> tuple[RunSpec, RealmSettings, tuple[str, ...]]:
+def preset_run(preset: str, overrides: Sequence[str] = (), config_file: Path | None = None) -> PresetRun:
     """The spec of a preset with command-line overrides, the settings it was made of, and notices for the reader.
 
-    `learning_rate=1e-4` and `training.learning_rate=1e-4` are meant for this preset and win over it; other
-    `section.key=value` are settings. Raises ConfigError with every mistake.
+    Raises UsageError for an unknown preset and ConfigError with every mistake: see `config.preset_file`.
     """
-    loaded = _load([_for_preset(preset, override) for override in overrides], config_file)
-    return preset_spec(loaded.settings, preset, commit=program_commit()), loaded.settings, loaded.notices
+    return load_preset(preset, overrides, workspace_settings=settings_file(), config_file=config_file)
 
 
 def dry_run(
@@ -65,7 +61,21 @@ def list_heroes(config_file: Path | None = None, *, as_json: bool = False) -> No
     """Every hero (the fifth seed calls some of them experts)."""
     heroes = _load((), config_file).settings.heroes
     rows = [{"name": name, **hero.model_dump(mode="json", exclude_none=True)} for name, hero in heroes.items()]
-    _print(rows, ("name", "role", "group", "base_model", "adapter", "specialization"), as_json)
+    for row in rows:
+        row["remark"] = f"later: {row['reason']}" if row["status"] == "later" else ""
+    _print(rows, ("name", "role", "group", "base_model", "adapter", "specialization", "remark"), as_json)
+
+
+def list_datasets(config_file: Path | None = None, *, as_json: bool = False) -> None:
+    """Every dataset, and which of its splits are there."""
+    from realm.config.output import dataset_file  # noqa: PLC0415 - only this list looks for the files
+
+    rows = []
+    for name, dataset in _load((), config_file).settings.datasets.items():
+        there = [split for split in ("train", "val", "test") if dataset_file(dataset, split).is_file()]
+        told = dataset.model_dump(mode="json")
+        rows.append({"name": name, **told, "splits": there, "here": "+".join(there) or "not on this machine"})
+    _print(rows, ("name", "path", "quality_threshold", "here", "description"), as_json)
 
 
 def list_hardware(config_file: Path | None = None, *, as_json: bool = False) -> None:
@@ -90,17 +100,11 @@ def _load(overrides: Sequence[str], config_file: Path | None) -> Loaded:
     return load_with_sources(settings_file(), overrides, config_file=config_file)
 
 
-def _for_preset(preset: str, override: str) -> str:
-    """Overrides of hyperparameters are laid over the preset, for they must win over it."""
-    key, _, value = override.partition("=")
-    key = key.strip().removeprefix("training.").removeprefix("hyperparameters.")
-    return override if "." in key or "=" not in override else f'presets."{preset}".{key}={value}'
-
-
 def _spec_lines(spec: RunSpec) -> Iterable[str]:
     used = spec.hyperparameters
     processes = spec.hardware.processes * spec.hardware.nodes if spec.hardware else 1
-    batch = used.per_device_train_batch_size * used.gradient_accumulation_steps * processes
+    batch: int | str = used.batch_rows * used.gradient_accumulation_steps * processes
+    batch = "as many as fit" if used.per_device_train_batch_size == "auto" else batch
     yield f"{spec.preset}  ({spec.hash[:12]})"
     yield f"  hero      {spec.hero}: {spec.profile.base_model}, campaign {spec.campaign}"
     yield f"  hardware  {f'{spec.hardware_name}: {spec.hardware.name}' if spec.hardware else 'no profile, no limits'}"
@@ -109,6 +113,8 @@ def _spec_lines(spec: RunSpec) -> Iterable[str]:
         about = (spec.dataset.description, spec.dataset.notes, ", ".join(spec.dataset.domains))
         yield f"            {'; '.join(filter(None, about))}"
     yield f"  adapter   {_adapter_words(spec)}"
+    if used.method == "distill":
+        yield f"  teacher   {parse(used.teacher).words()}"
     yield (
         f"  training  {used.method}, {used.optim}, learning rate {used.learning_rate:g} {used.lr_scheduler_type}, "
         f"warmup {used.warmup_steps}, {used.num_train_epochs:g} epoch(s)"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +22,9 @@ NOT_USED = {
 """Keys that are accepted and have no use, with the reason."""
 TABLES_WITH_UNUSED_KEYS = {"hardware", "output"}
 
+KIND = re.compile(r"(?:constrained-)?(?:int|float|bool)|literal\[.*\]")
+"""How pydantic names one of several kinds of value that a setting may have."""
+
 
 class Checker:
     """The values that all layers gave, and what is wrong with them."""
@@ -34,7 +39,7 @@ class Checker:
         try:
             settings = RealmSettings.model_validate(self.tables)
         except ValidationError as error:
-            problems += [self._in_words((), one) for one in error.errors(include_url=False)]
+            problems += self._all_in_words((), error)
         problems += self._partial_problems()
         problems += self._dangling_names()
         return settings
@@ -58,7 +63,7 @@ class Checker:
         try:
             model.model_validate({key: value for key, value in table.items() if key in model.model_fields})
         except ValidationError as error:
-            yield from (self._in_words(path, one) for one in error.errors(include_url=False))
+            yield from self._all_in_words(path, error)
 
     def _partial_tables(self) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
         yield ("training",), self._table("training")
@@ -86,7 +91,7 @@ class Checker:
         any_case = path[-1] == "hero"  # heroes are people: DIO answers to dio
         if value not in known and not (any_case and value.lower() in {name.lower() for name in known}):
             error = unknown(path[-1], value, known)
-            yield f"{self._place(path)}: {'.'.join(path)}: {error.message} {error.hint}"
+            yield f"{self.place(path)}: {'.'.join(path)}: {error.message} {error.hint}"
 
     def _table(self, *path: str) -> Mapping[str, Any]:
         table: Any = self.tables
@@ -94,15 +99,22 @@ class Checker:
             table = table.get(key) if isinstance(table, dict) else None
         return table if isinstance(table, dict) else {}
 
+    def _all_in_words(self, at: KeyPath, error: ValidationError) -> Iterator[str]:
+        """The mistakes that the schema found; a value that may be of several kinds is one mistake."""
+        for _, alike in groupby(error.errors(include_url=False), key=_place_of):
+            first, *others = alike
+            said = [str(one["msg"]).removeprefix("Input should be ") for one in others]
+            yield self._in_words(at, {**first, "loc": _place_of(first), "msg": " or ".join([first["msg"], *said])})
+
     def _in_words(self, at: KeyPath, error: Any) -> str:
         """A mistake that the schema found."""
         path = (*at, *(part for part in error["loc"] if isinstance(part, str)))
         if error["type"] == "extra_forbidden":
             return self._unknown_key(path)
         if error["type"] == "missing":
-            return f"{self._place(path)}: {'.'.join(path)} is missing."
+            return f"{self.place(path)}: {'.'.join(path)} is missing."
         said = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-        return f"{self._place(path)}: {'.'.join(path)} = {error['input']!r}: {said}."
+        return f"{self.place(path)}: {'.'.join(path)} = {error['input']!r}: {said}."
 
     def _unknown_key(self, path: KeyPath) -> str:
         known = names.known_keys(path[:-1], self.tables)
@@ -110,12 +122,19 @@ class Checker:
         guess = nearest(written, known)
         hint = f"Did you mean '{guess}'?" if guess else f"Known: {', '.join(known)}."
         where = f"[{'.'.join(path[:-1])}] has no key" if len(path) > 1 else "There is no table"
-        return f"{self._place(path)}: {where} '{written}'. {hint}"
+        return f"{self.place(path)}: {where} '{written}'. {hint}"
 
-    def _place(self, path: KeyPath) -> str:
+    def place(self, path: KeyPath) -> str:
         """Where the value at `path` was written; for one that is missing, where its table was."""
         for length in range(len(path), 0, -1):
             for full in reversed(list(self.given)):
                 if full[:length] == path[:length]:
                     return self.given[full].place()
         return "settings"
+
+
+def _place_of(error: Any) -> tuple[Any, ...]:
+    """Where a mistake is, without the kind of value that was tried there."""
+    place: tuple[Any, ...] = error["loc"]
+    is_kind = place and isinstance(place[-1], str) and KIND.fullmatch(place[-1])
+    return place[:-1] if is_kind else place

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,19 @@ from realm.config.schema import AdapterSettings, HeroProfile
 
 GB = 1e9
 FLOAT32_BYTES = 4
-ADAMW_BYTES = 8
-"""Two float32 moments for each trained parameter; Muon keeps one for its matrices and is counted the same."""
+STATE_BYTES = {
+    "adamw": 8.0, "paged_adamw": 8.0, "adamw_8bit": 2.2, "paged_adamw_8bit": 2.2,
+    "muon": 4.5, "galore": 6.0, "galore_8bit": 3.0, "apollo": 6.0,
+}  # fmt: skip
+"""Bytes of state for each trained parameter, about: AdamW keeps two float32 moments, Muon one for its matrices, the
+low-rank ones three numbers for a part of each matrix and two for the embeddings. The exact count needs the model."""
+LOW_RANK = frozenset({"galore", "galore_8bit", "apollo"})
+"""Optimizers that need hidden matrices to project, which an adapter has none of."""
 LAYER_ACTIVATIONS = 34
 """Bytes for each token and hidden unit of one layer in 16 bits, scores of the attention not kept."""
-RUNTIME_BYTES = {"cuda": 1.0e9, "mps": 0.5e9, "cpu": 0.5e9}
-"""What the libraries take before the model is there; about."""
+RUNTIME_BYTES = {"cuda": 1.0e9, "mps": 0.5e9, "cpu": 0.62e9}
+"""What the process takes beside the model, about. On the CPU 0.52 GB with a model of some kilobytes (all that `realm
+train` imports), and 0.1 GB of what an allocator keeps for itself: benchmarks/estimate_accuracy.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +92,15 @@ class MemoryEstimate:
     runtime: float
     trained_parameters: float
     source: str
+    logits: float = 0.0
+    """The logits alone, in float32; a part of the activations."""
 
     @property
     def total(self) -> float:
         return self.weights + self.gradients + self.optimizer + self.activations + self.runtime
 
     def as_json(self) -> dict[str, Any]:
-        parts = ("weights", "gradients", "optimizer", "activations", "runtime", "total")
+        parts = ("weights", "gradients", "optimizer", "activations", "logits", "runtime", "total")
         return {f"{part}_bytes": int(getattr(self, part)) for part in parts} | {
             "trained_parameters": int(self.trained_parameters),
             "source": self.source,
@@ -105,19 +114,25 @@ def estimate(spec: RunSpec, geometry: Geometry) -> MemoryEstimate:
     return MemoryEstimate(
         weights=FLOAT32_BYTES * (geometry.parameters + (trained if spec.adapter else 0)),
         gradients=FLOAT32_BYTES * trained,
-        optimizer=ADAMW_BYTES * trained,
+        optimizer=state_bytes(spec.hyperparameters.optim) * trained,
         activations=_activations(spec, geometry),
         runtime=RUNTIME_BYTES[device],
         trained_parameters=trained,
         source=geometry.source,
+        logits=_logits(spec, geometry),
     )
+
+
+def state_bytes(optim: str) -> float:
+    """Bytes that an optimizer keeps for each trained parameter, about."""
+    return STATE_BYTES[optim]
 
 
 def geometry_of(profile: HeroProfile, models: Path | None, env: Mapping[str, str] = os.environ) -> Geometry | None:
     """The shape of a hero's model: built in, out of its config.json, or guessed from its size; None when unknown."""
     if profile.base_model in BUILT_IN:
         return BUILT_IN[profile.base_model]
-    for folder in _folders(profile.base_model, models, env):
+    for folder in model_folders(profile.base_model, models, env):
         if (folder / "config.json").is_file():
             return from_config(folder / "config.json")
     billions = profile.parameters_billion or size_in_name(profile.base_model)
@@ -160,28 +175,36 @@ def from_size(parameters: float) -> Geometry:
 
 def cheaper(spec: RunSpec, geometry: Geometry, limit_bytes: float) -> str | None:
     """The smallest change after which the estimate fits, in words of the command line; None when none is enough."""
+    return first_that_fits(spec, lambda changed: estimate(changed, geometry).total, limit_bytes)
+
+
+def first_that_fits(spec: RunSpec, needs: Callable[[RunSpec], float], limit_bytes: float) -> str | None:
+    """The same by another way to tell how many bytes a run needs."""
     for words, changed in _changes(spec):
-        if estimate(changed, geometry).total <= limit_bytes:
+        if needs(changed) <= limit_bytes:
             return words
     return None
 
 
 def _activations(spec: RunSpec, geometry: Geometry) -> float:
     used = spec.hyperparameters
-    tokens = used.per_device_train_batch_size * used.max_length
+    tokens = used.batch_rows * used.max_length
     width = 2 if used.bf16 is True else 4  # `auto` may turn out to be either
     layer = LAYER_ACTIVATIONS * tokens * geometry.hidden * width / 2
     kept = tokens * geometry.hidden * width  # a checkpointed layer keeps its input alone
     layers = geometry.layers * kept + layer if used.gradient_checkpointing else geometry.layers * layer
-    logits = 2 * FLOAT32_BYTES * tokens * geometry.vocabulary  # float32, and their gradient
-    return layers + logits
+    return layers + 2 * _logits(spec, geometry)  # and their gradient
+
+
+def _logits(spec: RunSpec, geometry: Geometry) -> float:
+    return FLOAT32_BYTES * spec.hyperparameters.batch_rows * spec.hyperparameters.max_length * geometry.vocabulary
 
 
 def _changes(spec: RunSpec) -> Iterator[tuple[str, RunSpec]]:
     """Changes from the mildest on, each on top of the ones before it."""
     used, said = spec.hyperparameters, []
-    if used.per_device_train_batch_size > 1:
-        more = used.gradient_accumulation_steps * used.per_device_train_batch_size
+    if used.batch_rows > 1:
+        more = used.gradient_accumulation_steps * used.batch_rows
         used = used.model_copy(update={"per_device_train_batch_size": 1, "gradient_accumulation_steps": more})
         said.append(f"batch_size=1 gradient_accumulation={more}")
         yield " ".join(said), spec.model_copy(update={"hyperparameters": used})
@@ -190,12 +213,19 @@ def _changes(spec: RunSpec) -> Iterator[tuple[str, RunSpec]]:
         used = used.model_copy(update={"gradient_checkpointing": True})
         said.append("gradient_checkpointing=true")
         yield " ".join(said), spec.model_copy(update={"hyperparameters": used})
+    if spec.adapter is None and used.optim in {"adamw", "paged_adamw"}:
+        used = used.model_copy(update={"optim": "adamw_8bit"})
+        said.append("optim=adamw_8bit")
+        yield " ".join(said), spec.model_copy(update={"hyperparameters": used})
     if spec.adapter is None:
+        if used.optim in LOW_RANK:
+            used = used.model_copy(update={"optim": "adamw"})
+            said.append("optim=adamw")
         said.append("adapter=minimal")
         yield " ".join(said), spec.model_copy(update={"hyperparameters": used, "adapter": AdapterSettings(r=8)})
 
 
-def _folders(base_model: str, models: Path | None, env: Mapping[str, str]) -> Iterator[Path]:
+def model_folders(base_model: str, models: Path | None, env: Mapping[str, str] = os.environ) -> Iterator[Path]:
     """Where a model's folder may be: as named, below the workspace's models, in the hub's cache."""
     named = Path(base_model).expanduser()
     yield named

@@ -68,7 +68,10 @@ def suggest(machine: Machine, profiles: Mapping[str, HardwareProfile]) -> str | 
     ours = {
         name: profile
         for name, profile in profiles.items()
-        if profile.device == machine.device and profile.status == "available"
+        if profile.device == machine.device
+        and profile.status == "available"
+        and profile.processes <= max(1, len(machine.gpus))
+        and profile.nodes == 1
     }
     cards = " ".join(gpu.name for gpu in machine.gpus)
     named = [name for name in ours if _models(name) & _models(cards)]
@@ -76,7 +79,7 @@ def suggest(machine: Machine, profiles: Mapping[str, HardwareProfile]) -> str | 
     # a card reports less than what its box says: 15.0 GiB on a T4 of 16 GB, 79.6 on an H100 of 80
     carried = [n for n in named or general if ours[n].available_memory_gb <= machine.device_memory_gb * 1.08]
     smallest = min(ours, key=lambda name: ours[name].available_memory_gb, default=None)
-    return max(carried, key=lambda name: ours[name].available_memory_gb, default=smallest)
+    return max(carried, key=lambda name: (ours[name].available_memory_gb, ours[name].processes), default=smallest)
 
 
 def parse_nvidia(text: str) -> tuple[Gpu, ...]:

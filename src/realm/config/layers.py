@@ -63,19 +63,36 @@ def load_with_sources(
     config_file: Path | None = None,
 ) -> Loaded:
     """Like `load`, and says where each value came from."""
+    return combine(texts_of(workspace_settings, config_file), overrides, os.environ if env is None else env)
+
+
+def texts_of(workspace_settings: Path | None, config_file: Path | None) -> list[TomlText]:
+    """The settings files that are there, lowest layer first. Raises ConfigError for one that cannot be read."""
     texts = [read_text(workspace_settings)] if workspace_settings and workspace_settings.exists() else []
-    texts += [read_text(config_file)] if config_file else []
-    return combine(texts, overrides, os.environ if env is None else env)
+    return texts + ([read_text(config_file)] if config_file else [])
 
 
 def combine(texts: Iterable[TomlText], overrides: Sequence[str], env: Mapping[str, str]) -> Loaded:
     """The catalogue, TOML texts, the environment and the command line, in this order. Raises ConfigError."""
     problems: list[str] = []
+    given = layered(texts, overrides, env, problems)
+    return checked(given, problems)
+
+
+def layered(
+    texts: Iterable[TomlText], overrides: Sequence[str], env: Mapping[str, str], problems: list[str]
+) -> dict[KeyPath, Given]:
+    """Every value with its place, later layers over earlier ones, unchecked. What cannot be read joins `problems`."""
     given = dict(_catalogue())
     for text in texts:
         _lay_text(given, text, problems)
     lay(given, environment_leaves(env, nested(given)), problems)
     lay(given, override_leaves(overrides, problems), problems)
+    return given
+
+
+def checked(given: Mapping[KeyPath, Given], problems: list[str]) -> Loaded:
+    """The settings that the values make. Raises ConfigError with `problems` and every mistake found."""
     checker = Checker(given)
     settings = checker.settings(problems)
     if settings is None or problems:

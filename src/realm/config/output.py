@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,19 @@ def base_short(base_model: str) -> str:
 
 
 def run_metadata(
-    spec: RunSpec, output: OutputSettings, *, samples: int, seconds: float, created: datetime
+    spec: RunSpec,
+    output: OutputSettings,
+    *,
+    samples: int,
+    seconds: float,
+    created: datetime,
+    dataset: str = "",
+    evaluation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What `metadata.json` of a finished training tells; the settings leave out what is not wanted."""
     wanted = output.metadata
-    training: dict[str, Any] = {"dataset": spec.dataset.path if spec.dataset else spec.quest}
+    named = dataset or (spec.dataset.path if spec.dataset else spec.quest)
+    training: dict[str, Any] = {"dataset": str(Path(named).expanduser()) if named else ""}
     training |= {"num_samples": samples} if wanted.include_dataset_stats else {}
     training |= _hyperparameters(spec) if wanted.include_hyperparameters else {}
     if wanted.include_training_duration:
@@ -56,6 +65,8 @@ def run_metadata(
         told["hardware"] = {
             "name": spec.hardware.name, "device": spec.hardware.device, "fp16": False, "bf16": spec.hyperparameters.bf16
         }  # fmt: skip
+    if wanted.include_evaluation and evaluation:
+        told["evaluation"] = dict(evaluation)
     return {**told, "metadata": about}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
+from realm.config import teacher
 from realm.config.layers import hero_name, resolve_hyperparameters
 from realm.config.run_spec import RunSpec, installed_versions
 from realm.config.schema import (
@@ -28,40 +29,57 @@ def preset_spec(
 
     Raises UsageError for an unknown preset, and ConfigError with every limit that the preset breaks.
     """
-    if name not in settings.presets:
-        raise unknown("preset", name, settings.presets)
-    spec = _merge(settings, name, settings.presets[name])
-    if problems := list(violations(spec)):
-        raise ConfigError(problems, hint=_way_out(settings, spec))
+    spec = merged(settings, name)
+    if problems := [f"{name}: {words}" for _, words in mistakes_of(settings, spec)]:
+        raise ConfigError(problems, hint=way_out(settings, spec))
     versions = installed_versions() if versions is None else versions
     return spec.model_copy(update={"versions": dict(versions), "git_commit": commit})
 
 
 def violations(spec: RunSpec) -> Iterator[str]:
     """Every limit of the hardware and of the hero that a spec breaks, in words."""
+    for _, words in limits_broken(spec):
+        yield f"{spec.preset}: {words}"
+
+
+def mistakes_of(settings: RealmSettings, spec: RunSpec) -> Iterator[tuple[str, str]]:
+    """Limits that a spec breaks, and a teacher that cannot be: the preset's key, and words."""
+    yield from limits_broken(spec)
+    if wrong := teacher.problem(settings, spec.hyperparameters):
+        yield "teacher", wrong
+
+
+def limits_broken(spec: RunSpec) -> Iterator[tuple[str, str]]:
+    """Every limit that a spec breaks: the preset's key that asks for too much, and words."""
     asked, reach = spec.hyperparameters, spec.profile.context_window
+    if spec.profile.status == "later":
+        yield "hero", f"{spec.hero} comes later: {spec.profile.reason or 'no reason is given'}."
     if asked.max_length > reach:
-        yield f"{spec.preset}: sequence length {asked.max_length} is more than {spec.hero} reads: {reach}."
+        yield "max_length", f"sequence length {asked.max_length} is more than {spec.hero} reads: {reach}."
     if spec.hardware is None:
         return
     limits, where = spec.hardware, f"{spec.hardware_name} ({spec.hardware.name})"
     if limits.status == "unsupported":
-        yield f"{spec.preset}: {where} is unsupported: {limits.reason or 'no reason is given'}"
+        yield "hardware", f"{where} is unsupported: {limits.reason or 'no reason is given'}"
     rank = spec.adapter.r if spec.adapter else 0
-    for what, value, limit in (
-        ("batch size", asked.per_device_train_batch_size, limits.max_batch_size),
-        ("sequence length", asked.max_length, limits.max_sequence_length),
-        ("adapter rank", rank, limits.max_lora_rank),
+    for key, what, value, limit in (
+        ("per_device_train_batch_size", "batch size", asked.batch_rows, limits.max_batch_size),
+        ("max_length", "sequence length", asked.max_length, limits.max_sequence_length),
+        ("r", "adapter rank", rank, limits.max_lora_rank),
     ):
         if value > limit:
-            yield f"{spec.preset}: {what} {value} is more than {where} carries: {limit}."
+            yield key, f"{what} {value} is more than {where} carries: {limit}."
     if asked.bf16 is True and not limits.supports_bf16:
-        yield f"{spec.preset}: {where} has no bfloat16 (bf16 = true)."
+        yield "bf16", f"{where} has no bfloat16 (bf16 = true)."
     if asked.gradient_checkpointing and spec.adapter and not limits.supports_gradient_checkpointing:
-        yield f"{spec.preset}: {where} has no gradient checkpointing with an adapter."
+        yield "gradient_checkpointing", f"{where} has no gradient checkpointing with an adapter."
 
 
-def _merge(settings: RealmSettings, name: str, preset: PresetSettings) -> RunSpec:
+def merged(settings: RealmSettings, name: str) -> RunSpec:
+    """A preset's parts put together, whatever limit they break. Raises UsageError for an unknown preset."""
+    if name not in settings.presets:
+        raise unknown("preset", name, settings.presets)
+    preset = settings.presets[name]
     hero = hero_name(settings, preset.hero)
     profile = settings.heroes[hero]
     hardware = settings.hardware[preset.hardware] if preset.hardware else None
@@ -72,7 +90,7 @@ def _merge(settings: RealmSettings, name: str, preset: PresetSettings) -> RunSpe
     return RunSpec(
         preset=name,
         hero=hero,
-        profile=profile,
+        profile=profile.model_copy(update={"data_profile": preset.data_profile or profile.data_profile}),
         campaign=preset.campaign or name,
         seed=settings.campaign.seed,
         hyperparameters=asked,
@@ -80,6 +98,7 @@ def _merge(settings: RealmSettings, name: str, preset: PresetSettings) -> RunSpe
         adapter=_adapter(settings, adapter_name, preset),
         hardware_name=preset.hardware,
         hardware=hardware,
+        examine=tuple(profile.skill_priorities) if preset.examine is None else preset.examine,
         dataset_name=preset.dataset,
         dataset=settings.datasets[preset.dataset] if preset.dataset else None,
         retention=settings.retention.model_copy(update=keep),
@@ -109,13 +128,17 @@ def _fitted(
         return {"max_length": min(usual.max_length, profile.context_window)}
     fitted: dict[str, Any] = {
         "max_length": min(usual.max_length, profile.context_window, hardware.max_sequence_length),
-        "per_device_train_batch_size": min(usual.per_device_train_batch_size, hardware.max_batch_size),
+        "per_device_train_batch_size": _within(usual.per_device_train_batch_size, hardware.max_batch_size),
         "bf16": hardware.supports_bf16 and (usual.bf16 or ("bf16" not in said and hardware.device == "cuda")),
         "gradient_checkpointing": usual.gradient_checkpointing and hardware.supports_gradient_checkpointing,
     }
     if "gradient_accumulation_steps" not in said:
         fitted["gradient_accumulation_steps"] = hardware.recommended_gradient_accumulation
     return fitted
+
+
+def _within(rows: int | Literal["auto"], most: int) -> int | Literal["auto"]:
+    return "auto" if rows == "auto" else min(rows, most)
 
 
 def _adapter(settings: RealmSettings, name: str, preset: PresetSettings) -> AdapterSettings | None:
@@ -129,7 +152,7 @@ def _only(model: type[Hyperparameters] | type[AdapterSettings], table: Mapping[s
     return {key: value for key, value in table.items() if key in model.model_fields}
 
 
-def _way_out(settings: RealmSettings, spec: RunSpec) -> str:
+def way_out(settings: RealmSettings, spec: RunSpec) -> str:
     """Hardware profiles on which the same spec breaks nothing."""
     fits = [
         name

@@ -57,6 +57,8 @@ class RunSpec(Settings):
     """Name of the dataset."""
     dataset: DatasetSettings | None = None
     """What a preset trains on."""
+    examine: tuple[str, ...] = ()
+    """Skills that a preset's training is examined in."""
     quest: str = ""
     """Id of the quest that a campaign's run trains on."""
     retention: RetentionSettings = RetentionSettings()

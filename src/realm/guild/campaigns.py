@@ -16,7 +16,7 @@ from typing import Any
 
 from realm.config import in_play
 from realm.config.beginning import deciding_tables
-from realm.config.layers import load
+from realm.config.layers import load, resolve_hero
 from realm.config.run_spec import installed_versions, program_commit
 from realm.config.schema import RealmSettings
 from realm.errors import CheckpointError, ConfigError, UsageError
@@ -31,7 +31,7 @@ from realm.workspace import Workspace
 NAME = re.compile(r"[^\s:@/\\.-][^\s:@/\\]{0,59}")
 POLL_SECONDS = 1.0
 NOT_FOR_A_START = ("realm.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json",
-                   "own_weights.safetensors")  # fmt: skip
+                   "own_weights.safetensors", "quest_state.safetensors")  # fmt: skip
 """Files of a checkpoint that only going on needs: a New Game+ begins with the weights that were examined."""
 
 
@@ -95,6 +95,9 @@ class Campaigns:
             raise UsageError(
                 f"{key.campaign!r} cannot be a campaign's name.", hint="Use letters, digits, '-' and '_', at most 60."
             )
+        hero = resolve_hero(load(self._workspace.settings, env=self._env), key.hero)
+        if hero.status == "later":
+            raise UsageError(f"{key.hero} comes later: {hero.reason}.", hint="Others: realm hero list")
         if any(each.key == key for each in self.all()):
             raise UsageError(
                 f"There is a campaign {key} already.", hint=f"Choose another name, or: realm campaign activate {key}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
@@ -17,10 +17,6 @@ from realm.guild.skill import Problem
 from realm.records import CampaignKey
 
 EXAM_SEED = "exam"
-LIKE = 3
-"""Answers of like length: none is over so many times as long as another, in characters."""
-SHORT = 8
-"""Characters; up to LIKE times as many are alike, however short the shortest."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -138,7 +134,14 @@ def _grade(
 ) -> list[tuple[Target, EvalResult, EvalResult]]:
     """Ask all papers at once; each response is graded against the very problem that was asked."""
     batches = [*(paper.held_out for paper in papers), *(paper.training for paper in papers)]
-    rest = iter(_ask([problem for batch in batches for problem in batch], answer))
+    prompts = [problem.prompt for batch in batches for problem in batch]
+    responses = answer(prompts) if prompts else []
+    if len(responses) != len(prompts):
+        raise UsageError(
+            f"{len(prompts)} problems were asked and {len(responses)} responses came.",
+            hint="Return one response for each prompt, in the same order.",
+        )
+    rest = iter(responses)
     said = [list(islice(rest, len(batch))) for batch in batches]
     graded = []
     for number, paper in enumerate(papers):
@@ -150,32 +153,3 @@ def _grade(
         else:
             graded.append((paper.target, held_out, training))
     return graded
-
-
-def _ask(problems: Sequence[Problem], answer: Answer) -> list[str]:
-    """One response for each problem, in their order. Those with answers of like length are asked together.
-
-    A batch goes on until its last answer has ended: a word that waits for a page costs as much as a page.
-    """
-    responses: dict[int, str] = {}
-    for together in _alike([len(problem.answer) for problem in problems]):
-        said = answer([problems[at].prompt for at in together])
-        if len(said) != len(together):
-            raise UsageError(
-                f"{len(together)} problems were asked and {len(said)} responses came.",
-                hint="Return one response for each prompt, in the same order.",
-            )
-        responses.update(zip(together, said, strict=True))
-    return [responses[at] for at in range(len(problems))]
-
-
-def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places by length, cut where the next is over `LIKE` times as long as the group's first."""
-    group: list[int] = []
-    for at in sorted(range(len(lengths)), key=lambda at: lengths[at]):
-        if group and lengths[at] > LIKE * max(SHORT, lengths[group[0]]):
-            yield group
-            group = []
-        group.append(at)
-    if group:
-        yield group

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from realm.config.schema import RealmSettings
+from realm.config.schema import REWARDED, RealmSettings
 from realm.errors import UsageError
 from realm.events import BlockerCleared, BlockerRaised, Events
 from realm.guild import grounding, guards, practice
@@ -24,6 +24,7 @@ from realm.guild.guards import Trip, Variety
 from realm.guild.ledger import GuildLedger
 from realm.guild.mastery import Rules
 from realm.guild.passives.guard import is_canary
+from realm.guild.reward_practice import Choose, shown
 from realm.guild.skill import Problem
 from realm.guild.strain import Advice
 from realm.records import CampaignKey, LevelCell, PastRow
@@ -46,6 +47,7 @@ class Batch:
     grounded: Sequence[Grounded]
     variety: Mapping[LevelCell, Variety]
     engine: SkillEngine
+    method: str = "sft"
 
     def write(self, path: Path, seed: str, *, owner: CampaignKey | None = None) -> Path:
         """Write it to `path` with its sidecar, as `practice.write` does."""
@@ -60,6 +62,7 @@ class Batch:
             beside=rows,
             about=self.about(),
             owner=owner,
+            method=self.method,
         )
 
     def about(self) -> dict[str, Any]:
@@ -103,7 +106,13 @@ class OwnPractice:
         self._asked_again: tuple[int, float] | None = None  # step and time until which a trip stands unasked
 
     def batch(
-        self, plan: Callable[[], Mix], count: int, seed: str, now: Standing, past: Callable[[], Iterable[PastRow]]
+        self,
+        plan: Callable[[], Mix],
+        count: int,
+        seed: str,
+        now: Standing,
+        past: Callable[[], Iterable[PastRow]],
+        method: Choose = shown,
     ) -> Batch | None:
         """The next practice of `count` rows; None while a guard, or a mistake in the settings, keeps it away.
 
@@ -121,7 +130,7 @@ class OwnPractice:
         batch = None
         trip = None if unwatched else self._gone_wrong(now)
         if trip is None:
-            batch = self._make(mix, count, seed, past)
+            batch = self._make(mix, count, seed, past, method)
             trip = None if unwatched else self._collapsed(batch)
         if trip is not None:
             self._block(trip, now.step)
@@ -130,16 +139,21 @@ class OwnPractice:
         return batch
 
     # -- making ------------------------------------------------------------------------------------------------
-    def _make(self, mix: Mix, count: int, seed: str, past: Callable[[], Iterable[PastRow]]) -> Batch:
+    def _make(self, mix: Mix, count: int, seed: str, past: Callable[[], Iterable[PastRow]], choose: Choose) -> Batch:
         grounded = self._ground(round(self._rule.grounding_share * count), seed, past)
         problems = practice.draw(mix, self._engine, count - len(grounded), seed)
+        method, why = choose(problems, seed)
+        if why:
+            mix = replace(mix, reason=f"{mix.reason} {why}")
+        if method in REWARDED:
+            grounded = []  # real rows show their answers, and a file has one shape
         texts = guards.by_cell(((p.skill, p.level), f"{p.prompt}\n{p.answer}") for p in problems)
         if grounded:
             files = len({row.origin.quest for row in grounded})
             whence = f"{files} completed {'file' if files == 1 else 'files'}"
             mix = replace(mix, reason=f"{mix.reason} {len(grounded)} of {count} rows are real ones, of {whence}.")
         return Batch(
-            mix, problems, grounded, {cell: guards.variety(rows) for cell, rows in texts.items()}, self._engine
+            mix, problems, grounded, {cell: guards.variety(rows) for cell, rows in texts.items()}, self._engine, method
         )
 
     def _ground(self, count: int, seed: str, past: Callable[[], Iterable[PastRow]]) -> list[Grounded]:

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from realm import __version__
+from realm.config.schema import REWARDED
 from realm.errors import SkillBroken
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
@@ -40,18 +41,23 @@ def write(
     beside: Sequence[Mapping[str, Any]] = (),
     about: Mapping[str, Any] | None = None,
     owner: CampaignKey | None = None,
+    method: str = "sft",
 ) -> Path:
     """Write `count` training-side problems to `path` (a `.jsonl`) and what they are to `<path>.meta.json`.
 
     `drawn` are those problems where they were drawn before, `beside` are finished rows to mix in, `about` is what
-    else the sidecar says, `owner` is the campaign that alone may train on them. The same arguments give the same bytes.
+    else the sidecar says, `owner` is the campaign that alone may train on them, `method` how: one that learns from
+    rewards gets prompts alone. The same arguments give the same bytes.
     The sidecar stands before the data, and the data appears whole, by rename, so that an inbox may take it at once.
     """
-    rows = [_row(problem) for problem in (draw(mix, engine, count, seed) if drawn is None else drawn)]
+    written = partial(line_of, prompts_only=method in REWARDED)
+    rows = [written(problem) for problem in (draw(mix, engine, count, seed) if drawn is None else drawn)]
     if beside:
         rows += [json.dumps(row, ensure_ascii=False) for row in beside]
         Random(f"{seed}/rows").shuffle(rows)
     told = _sidecar(mix, len(rows), seed, priority) | dict(about or {}) | _owned(owner)
+    if method in REWARDED:
+        told["method"] = method
     about_it = json.dumps(told, ensure_ascii=False, indent=1)
     _write_whole(path.with_name(path.name + ".meta.json"), [about_it])
     return _write_whole(path, rows)
@@ -116,17 +122,21 @@ def weight(problem: Problem, errors: Mapping[str, float], floor: float) -> float
     return floor + max((errors.get(name, worst) for name in problem.primitives), default=0.0)
 
 
-def _row(problem: Problem) -> str:
-    """One line of the file. Raises SkillBroken when the skill's metadata cannot be written as JSON."""
-    row = {
+def row_of(problem: Problem, *, prompts_only: bool = True) -> dict[str, Any]:
+    """A problem as a row: with its answer as what is trained, or as what a sampled answer is graded by."""
+    return {
         "prompt": problem.prompt,
-        "completion": problem.answer,
+        "answer" if prompts_only else "completion": problem.answer,
         "skill": problem.skill,
         "level": problem.level,
         "meta": {**problem.meta, "primitives": problem.primitives},
     }
+
+
+def line_of(problem: Problem, *, prompts_only: bool = False) -> str:
+    """One line of a file. Raises SkillBroken when the skill's metadata cannot be written as JSON."""
     try:
-        return json.dumps(row, ensure_ascii=False)
+        return json.dumps(row_of(problem, prompts_only=prompts_only), ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise SkillBroken(problem.skill, "having its metadata written", f"{error}.") from error
 
@@ -137,7 +147,6 @@ def _sidecar(mix: Mix, rows: int, seed: str, priority: str) -> dict[str, Any]:
         "made_by": "realm practice",
         "version": __version__,
         "source": "practice",
-        "method": "sft",
         "skill": skill,
         "level": level,
         "priority": priority,

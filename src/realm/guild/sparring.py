@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from realm import __version__
 from realm.config.schema import SparringSettings
@@ -34,7 +34,7 @@ POOL = 100
 ALIKE = 0.25
 """Two proposals look alike when they differ in at most this share of their characters."""
 
-Left = Literal["unreadable", "held out", "no look-alike"]
+Left = Literal["unreadable", "held out", "no look-alike", "all right", "all wrong"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,12 @@ class Example:
         }
 
 
+class AsRow(Protocol):
+    """What a quest file holds a row of."""
+
+    def as_row(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Bout:
     """What came of one round of questions."""
@@ -85,7 +91,11 @@ class Bout:
     wrong: int
     left_out: Mapping[Left, int]
     """Wrong answers that made no examples, by the reason."""
-    examples: tuple[Example, ...]
+    examples: Sequence[AsRow]
+    method: str = METHOD
+    """The training method that the sidecar asks for."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """How the answers were drawn, where they were."""
 
     def lines(self) -> Iterator[bytes]:
         """The quest file, a row at a time."""
@@ -101,7 +111,7 @@ class Bout:
             "made_by": "realm spar",
             "version": __version__,
             "source": SOURCE,
-            "method": METHOD,
+            "method": self.method,
             "skill": self.skill,
             "level": self.level,
             "checkpoint": checkpoint,
@@ -112,12 +122,16 @@ class Bout:
                 "wrong": self.wrong,
                 "left_out": dict(self.left_out),
                 "rows": len(self.examples),
+                **self.parameters,
             },
         }
 
     def words(self) -> str:
         """The report in one or two sentences."""
-        said = f"{self.asked} asked, {self.wrong} wrong, {len(self.examples)} examples."
+        return f"{self.asked} asked, {self.wrong} wrong, " + self._counted("examples")
+
+    def _counted(self, what: str) -> str:
+        said = f"{len(self.examples)} {what}."
         why = ", ".join(f"{n} {_WHY[reason]}" for reason, n in self.left_out.items() if n)
         return f"{said} Left out: {why}." if why else said
 
@@ -126,6 +140,8 @@ _WHY: dict[Left, str] = {
     "unreadable": "without a readable wrong result",
     "held out": "that would show what examinations ask",
     "no look-alike": "that no right answer looks like",
+    "all right": "without a wrong answer",
+    "all wrong": "without a right one",
 }
 
 
@@ -158,14 +174,16 @@ def hold(engine: SkillEngine, skill: str, level: int, count: int, seed: str, ans
     return Bout(skill, level, seed, len(problems), wrong_answers, left_out, tuple(examples))
 
 
-def asked(engine: SkillEngine, skill: str, level: int, count: int, seed: str) -> list[Problem]:
-    """The problems of a bout: different ones of the training side that can be reviewed."""
+def asked(
+    engine: SkillEngine, skill: str, level: int, count: int, seed: str, *, any_form: bool = False
+) -> list[Problem]:
+    """The problems of a bout: different ones of the training side that can be reviewed, or of `any_form`."""
     review = engine.get(skill).review()
     found: dict[str, Problem] = {}
     for problem in _drawn(engine, skill, level, count * TRIES, seed):
         if len(found) == count:
             break
-        if review.takes(problem):
+        if any_form or review.takes(problem):
             found.setdefault(problem.prompt, problem)
     return list(found.values())
 
@@ -191,9 +209,10 @@ def look_alikes(
     return pairs
 
 
-def file_name(skill: str, step: int) -> str:
-    """The name of the quest file of a bout at the checkpoint of a step."""
-    return f"sparring-{skill}-{step:08d}.jsonl"
+def file_name(bout: Bout, step: int) -> str:
+    """The name of the quest file of a bout at the checkpoint of a step; empty where there is nothing to write."""
+    kind = SOURCE if bout.method == METHOD else "pairs"
+    return f"{kind}-{bout.skill}-{step:08d}.jsonl" if bout.examples else ""
 
 
 def outdated(made_by: str, key: CampaignKey, steps: Sequence[int]) -> str:

@@ -22,6 +22,8 @@ RATE_ALPHA = 0.1
 LEARNING_RATE_BELOW = -0.001
 """Strain that changes by less than this per step (EMA) is falling: the hero learns."""
 ADVICE_SAMPLES = 10
+OTHER_LOSSES = frozenset({"dpo", "orpo", "kto", "grpo", "rloo", "distill"})
+"""Methods whose loss is not nats per token of the right answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +150,8 @@ class StrainMeter:
         meter._strains.extend(state["strains"])
         meter._rates.extend(state["rates"])
         return meter
+
+
+def meter_of(skill: str, method: str) -> str:
+    """Whose strain the loss of a run tells: a skill's in nats per token; other losses have meters of their own."""
+    return method if method in OTHER_LOSSES else skill

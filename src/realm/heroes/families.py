@@ -11,6 +11,7 @@ from typing import Any, Literal
 from realm.errors import HeroError
 from realm.heroes import weights
 from realm.heroes.chat import Message, Rendered, render, render_all, render_prompt
+from realm.heroes.penalties import TokenPenalty
 from realm.heroes.weights import Weights
 from realm.registry import Registry
 
@@ -66,10 +67,14 @@ class Family(ABC):
         prompts: Sequence[str | Sequence[Message]],
         *,
         max_new_tokens: int,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         before_batch: Callable[[], object] = lambda: None,
+        penalties: Sequence[TokenPenalty] = (),
     ) -> list[str]:
-        """Greedy answers in the order asked; `before_batch` is called before each batch of them."""
+        """Greedy answers in the order asked; `before_batch` is called before each batch of them.
+
+        `penalties` are given only where a hero's profile has some.
+        """
         from realm.heroes.generation import answer  # noqa: PLC0415 - torch stays behind the door
 
         return answer(
@@ -79,6 +84,33 @@ class Family(ABC):
             max_new_tokens=max_new_tokens,
             batch_size=batch_size,
             before_batch=before_batch,
+            penalties=penalties,
+        )
+
+    def sample(
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompts: Sequence[str | Sequence[Message]],
+        *,
+        count: int,
+        temperature: float,
+        top_p: float,
+        max_new_tokens: int,
+        seed: str,
+    ) -> list[list[str]]:
+        """`count` sampled answers for each prompt, in the order asked; weights, seed and prompt alone decide them."""
+        from realm.heroes.generation import sample  # noqa: PLC0415 - torch stays behind the door
+
+        return sample(
+            model,
+            tokenizer,
+            prompts,
+            count=count,
+            temperature=temperature,
+            top_p=top_p,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
         )
 
 
@@ -139,12 +171,15 @@ families.register(TransformersFamily.id, TransformersFamily)
 
 
 def _inner_linears(model: Any) -> Iterator[str]:
-    """Linear modules inside the layers: all but the head that writes the logits."""
+    """Linear modules inside the layers: all but the head that writes the logits, and what sits on it."""
     import torch  # noqa: PLC0415
+    from transformers.pytorch_utils import Conv1D  # noqa: PLC0415 - GPT-2's linear layers
 
     head = model.get_output_embeddings()
+    heads = [name for name, module in model.named_modules() if module is head]
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Linear) and module is not head:
+        of_the_head = any(name == part or name.startswith(f"{part}.") for part in heads)
+        if isinstance(module, torch.nn.Linear | Conv1D) and not of_the_head:
             yield name
 
 
@@ -155,14 +190,23 @@ def _read(found: Weights) -> Any:
     how: dict[str, Any] = _gguf(found) or {"use_safetensors": True}
     try:
         with _quiet():
-            return AutoModelForCausalLM.from_pretrained(
+            model = AutoModelForCausalLM.from_pretrained(
                 found.folder, dtype=torch.float32, trust_remote_code=False, **how
             )
+        if found.gguf_file:
+            _forget_quantization(model)
+        return model
     except (OSError, ValueError, KeyError) as error:
         raise HeroError(
             f"The model in {found.folder} cannot be read: {error}",
             hint="Realm reads causal language models of transformers in safetensors, and never runs code of a model.",
         ) from error
+
+
+def _forget_quantization(model: Any) -> None:
+    """GGUF weights are float32 once they are read; what is left of their quantizer keeps adapters from training."""
+    model.hf_quantizer = None
+    model.is_quantized = False
 
 
 def _gguf(found: Weights) -> dict[str, str]:

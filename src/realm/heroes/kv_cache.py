@@ -8,6 +8,8 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 FIRST_ROOM_TOKENS = 64
+CACHE_BYTES = 512 * 1024**2
+"""What the cache of a batch of answers may take."""
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers carries no types
@@ -50,3 +52,15 @@ def growing_cache(model: Any) -> Any:
     cache = DynamicCache(config=model.config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def rows_at_once(model: Any, tokens: int) -> int:
+    """Rows of so many tokens whose keys and values take `CACHE_BYTES`, at least one.
+
+    A tiny model takes nearly as long for one row as for ten: all that fits is answered together.
+    """
+    config = model.config
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    bytes_per_row = 2 * config.num_hidden_layers * heads * width * model.dtype.itemsize * tokens
+    return max(1, int(CACHE_BYTES // bytes_per_row))

@@ -19,7 +19,7 @@ from realm.events import Fact, QuestQueued, QuestReceived, QuestRejected
 from realm.quests import lineage, ownership, sidecar
 from realm.quests.checks import shown_name
 from realm.quests.folders import Folders, companions
-from realm.quests.formats import TRAINABLE, read
+from realm.quests.formats import SHAPES, TRAINABLE, Shape, read
 from realm.quests.ledger import QuestLedger, dump
 from realm.quests.report import Report
 from realm.quests.sidecar import Sidecar
@@ -141,7 +141,7 @@ class Filing:
                 f"{', '.join(sorted(TRAINABLE))} only.",
                 "Take the method out of the sidecar.",
             )
-        return Verdict()
+        return _mismatch(method, SHAPES.get(arrival.report.shape))
 
     def _twin(self, arrival: Arrival) -> Verdict:
         """The same content again: said, not trained."""
@@ -256,6 +256,20 @@ class Filing:
             "report": dump(_judged(report, verdict).as_json()),
             "meta": dump(arrival.sidecar.values),
         }
+
+
+def _mismatch(method: str, shape: Shape | None) -> Verdict:
+    """The verdict on a sidecar's method that cannot use the rows of a file."""
+    if not method or shape is None or shape.takes(method):
+        return Verdict()
+    fitting = [other for other in SHAPES.values() if other.takes(method)]
+    wanted = "; ".join(f"{other.name} ({', '.join(other.fields)})" for other in fitting[:3])
+    return Verdict(
+        "rejected",
+        f"Its sidecar asks for the method {method!r}, which trains on {wanted}; the rows have the {shape.name} shape "
+        f"({', '.join(shape.fields)}).",
+        f"Take the method out of the sidecar, and {shape.method()} trains them; or write rows for {method}.",
+    )
 
 
 def _facts(row: Mapping[str, Any]) -> tuple[Fact, ...]:

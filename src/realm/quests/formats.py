@@ -1,12 +1,12 @@
 """The shapes of a row: recognised by their fields, converted to one internal shape. Knows no file but to stream it.
 
-Internal shapes: `messages` (+ `tools`), `prompt` + `completion`, or `text`. Whatever tells about the row
-(`meta`, `id`, `skill`, `level`, ...) goes under `meta` and is never trained on. docs/formats.md shows each shape.
+Internal shapes: `messages` (+ `tools`), `prompt` + `completion` (+ `label`), `prompt` + `chosen` + `rejected`, or
+`text`. Whatever tells about the row (`meta`, `id`, `skill`, `level`, ...) goes under `meta` and is never trained on.
+docs/formats.md shows each shape.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,34 +15,25 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from realm.config.schema import REWARDED
 from realm.errors import QuestError
+from realm.quests.fields import Fields, conversation_of, fill, messages_of, optional_text_of, text_of, wrong
 from realm.quests.lines import Parsed, Problem, kind_of, open_file, parse, read_lines
+from realm.quests.preference_rows import from_preference
 from realm.records import Row
 from realm.registry import entry_names
 
-TRAINABLE = frozenset({"sft", "sparring"})
+TRAINABLE = frozenset({"sft", "sparring", "dpo", "orpo", "kto", "distill"}) | REWARDED
 """Methods that this version trains."""
+ASKED_AND_ANSWERED = ("sft", "distill")
+"""What rows with a question and an answer are for: to learn the answer, or to answer and learn from a teacher."""
 FIRST_ROWS = 20
 """The shape of a file is that of most of its first rows."""
 FIRST_BYTES = 4_000_000
 """No more than this is held in memory to find the shape."""
 ABOUT = ("meta", "id", "skill", "level", "quality", "source", "domain", "category")
 """Fields that tell about a row."""
-_ROLES = {
-    "human": "user",
-    "gpt": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-    "chatgpt": "assistant",
-    "function": "tool",
-    "observation": "tool",
-    "function_call": "assistant",
-    "tool_call": "assistant",
-} | {role: role for role in ("system", "developer", "user", "assistant", "tool")}
 
-_SLOTS = re.compile(r"\{(context|instruction|input_section)\}")
-
-Fields = Mapping[str, Any]
 Converter = Callable[[Fields, str | None], dict[str, Any]]
 
 
@@ -69,6 +60,10 @@ class Shape:
         """
         able = [name for name in self.methods if name in TRAINABLE] or list(self.methods)
         return preferred if preferred in able or preferred in entry_names("realm.methods") else able[0]
+
+    def takes(self, method: str) -> bool:
+        """Whether rows of this shape can be trained by a method; `sparring` is `sft`."""
+        return {"sparring": "sft"}.get(method, method) in self.methods or method in entry_names("realm.methods")
 
     def fits(self, row: Fields) -> bool:
         return row.keys() >= _REQUIRED[self.name]
@@ -99,7 +94,7 @@ def detect(rows: Sequence[Fields]) -> Shape | None:
 def shape_of(row: Fields) -> Shape | None:
     """The first shape whose fields are all there; the table is ordered from the most telling to the least."""
     for shape in SHAPES.values():
-        if shape.fits(row) and (shape.name != "unpaired preference" or isinstance(row["label"], bool)):
+        if shape.fits(row) and ("label" not in shape.fields or isinstance(row["label"], bool)):
             return shape
     return None
 
@@ -157,18 +152,14 @@ def _read_line(parsed: Parsed, shape: Shape | None, template: str | None) -> Rea
 
 
 # -- what is wrong with a row ------------------------------------------------------------------------------
-def _wrong(cause: str, message: str, fix: str) -> QuestError:
-    return QuestError(message, hint=fix, param=cause)
-
-
 def _unknown_fields(row: Fields, shape: Shape | None) -> QuestError:
     has = ", ".join(repr(str(name)[:40]) for name in list(row)[:8]) or "no fields"
     if shape is not None:
         missing = [field for field in shape.fields if field not in row]
         fix = "Add what is missing." + _nearest(row, missing)
-        return _wrong("fields", f"lacks {', '.join(map(repr, missing))}; it has {has}.", fix)
+        return wrong("fields", f"lacks {', '.join(map(repr, missing))}; it has {has}.", fix)
     fix = "Use a known shape, e.g. prompt and completion." + _nearest(row, KNOWN_FIELDS)
-    return _wrong("fields", f"has no shape known here; its fields are {has}.", fix)
+    return wrong("fields", f"has no shape known here; its fields are {has}.", fix)
 
 
 def _nearest(row: Fields, wanted: Sequence[str]) -> str:
@@ -179,7 +170,7 @@ def _nearest(row: Fields, wanted: Sequence[str]) -> str:
 
 
 def _other_shape(own: Shape, shape: Shape) -> QuestError:
-    return _wrong(
+    return wrong(
         "other_shape",
         f"is a {own.name} row ({', '.join(own.fields)}) in a file of {shape.name} rows ({', '.join(shape.fields)}).",
         "Put rows of another shape into a file of their own.",
@@ -187,114 +178,44 @@ def _other_shape(own: Shape, shape: Shape) -> QuestError:
 
 
 # -- conversion --------------------------------------------------------------------------------------------
-def _text(row: Fields, field: str) -> str:
-    value = row[field]
-    if not isinstance(value, str):
-        raise _wrong("type", f"has {kind_of(value)} in {field!r}, where text belongs.", "Write it as text, in quotes.")
-    if not value.strip():
-        raise _wrong("empty", f"has an empty {field!r}.", "Fill it, or take the row away.")
-    return value
-
-
-def _optional_text(row: Fields, field: str) -> str:
-    value = row.get(field)
-    return "" if value is None else value if isinstance(value, str) else str(value)
-
-
-def _messages(value: Any, field: str) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not value:
-        raise _wrong(
-            "type",
-            f"has {kind_of(value) if value != [] else 'an empty list'} in {field!r}, where messages belong.",
-            'Write a list of {"role": ..., "content": ...}.',
-        )
-    return [_message(item, f"{field}[{index}]") for index, item in enumerate(value)]
-
-
-def _message(item: Any, where: str) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise _wrong(
-            "type", f"has {kind_of(item)} at {where}, where a message belongs.", 'Write {"role": ..., "content": ...}.'
-        )
-    role, content = item.get("role", item.get("from")), item.get("content", item.get("value"))
-    if not isinstance(role, str) or role.lower() not in _ROLES:
-        raise _wrong("role", f"has the role {str(role)[:40]!r} at {where}.", "Use system, user, assistant or tool.")
-    kept = {key: value for key, value in item.items() if key not in {"role", "from", "content", "value"}}
-    calls = bool(item.get("tool_calls"))
-    return {"role": _ROLES[role.lower()], "content": _content(content, where, may_be_empty=calls), **kept}
-
-
-def _content(content: Any, where: str, *, may_be_empty: bool) -> str:
-    if isinstance(content, list) and all(
-        isinstance(part, dict) and isinstance(part.get("text"), str) for part in content
-    ):
-        content = "".join(part["text"] for part in content)
-    if content is None and may_be_empty:
-        return ""
-    if not isinstance(content, str):
-        raise _wrong(
-            "type", f"has {kind_of(content)} as the content of {where}.", "Write it as text; nothing else is trained."
-        )
-    if not content.strip() and not may_be_empty:
-        raise _wrong("empty", f"has an empty message at {where}.", "Fill it, or take the message away.")
-    return content
-
-
-def _conversation(value: Any, field: str) -> list[dict[str, Any]]:
-    messages = _messages(value, field)
-    if not any(message["role"] == "assistant" for message in messages):
-        raise _wrong("empty", f"has no assistant message in {field!r}: nothing would be trained.", "Add the answer.")
-    return messages
-
-
 def _with_tools(row: Fields, messages: list[dict[str, Any]]) -> dict[str, Any]:
     tools = row.get("tools")
     if tools in (None, []):
         return {"messages": messages}
     if not isinstance(tools, list):
-        raise _wrong("type", f"has {kind_of(tools)} in 'tools', where a list belongs.", "Write a list of tools.")
+        raise wrong("type", f"has {kind_of(tools)} in 'tools', where a list belongs.", "Write a list of tools.")
     return {"messages": messages, "tools": tools}
 
 
 def _from_messages(row: Fields, _template: str | None) -> dict[str, Any]:
-    return _with_tools(row, _conversation(row["messages"], "messages"))
+    return _with_tools(row, conversation_of(row["messages"], "messages"))
 
 
 def _from_conversations(row: Fields, _template: str | None) -> dict[str, Any]:
-    return _with_tools(row, _conversation(row["conversations"], "conversations"))
+    return _with_tools(row, conversation_of(row["conversations"], "conversations"))
 
 
 def _from_completion(row: Fields, _template: str | None) -> dict[str, Any]:
     prompt, completion = row["prompt"], row["completion"]
     return {
-        "prompt": _messages(prompt, "prompt") if isinstance(prompt, list) else _text(row, "prompt"),
-        "completion": _conversation(completion, "completion")
+        "prompt": messages_of(prompt, "prompt") if isinstance(prompt, list) else text_of(row, "prompt"),
+        "completion": conversation_of(completion, "completion")
         if isinstance(completion, list)
-        else _text(row, "completion"),
+        else text_of(row, "completion"),
     }
 
 
 def _from_text(row: Fields, _template: str | None) -> dict[str, Any]:
-    return {"text": _text(row, "text")}
+    return {"text": text_of(row, "text")}
 
 
 def _from_instruction(row: Fields, template: str | None) -> dict[str, Any]:
-    instruction, output = _text(row, "instruction"), _text(row, "output")
-    given, system = _optional_text(row, "input"), _optional_text(row, "system")
+    instruction, output = text_of(row, "instruction"), text_of(row, "output")
+    given, system = optional_text_of(row, "input"), optional_text_of(row, "system")
     if template:
-        return {"prompt": _fill(template, instruction, given, system), "completion": output}
+        return {"prompt": fill(template, instruction, given, system), "completion": output}
     asked = f"{instruction}\n\n{given}" if given.strip() else instruction
     return _exchange(asked, output, system)
-
-
-def _fill(template: str, instruction: str, given: str, system: str) -> str:
-    """The template up to its {output}. Each field is replaced once, so braces in the data stay what they are."""
-    values = {
-        "context": f" ({system})" if system else "",
-        "instruction": instruction,
-        "input_section": f"\n### Input:\n{given}\n" if given.strip() else "",
-    }
-    return _SLOTS.sub(lambda slot: values[slot[1]], template.partition("{output}")[0])
 
 
 def _exchange(asked: str, answered: str, system: str) -> dict[str, Any]:
@@ -306,15 +227,32 @@ def _exchange(asked: str, answered: str, system: str) -> dict[str, Any]:
     }
 
 
+def _from_unpaired(row: Fields, _template: str | None) -> dict[str, Any]:
+    return _from_completion(row, None) | {"label": row["label"]}
+
+
+def _from_unpaired_instruction(row: Fields, template: str | None) -> dict[str, Any]:
+    return _from_instruction(row, template) | {"label": row["label"]}
+
+
 def _from_pair(question: str, answer: str) -> Converter:
     def converter(row: Fields, _template: str | None) -> dict[str, Any]:
-        return _exchange(_text(row, question), _text(row, answer), _optional_text(row, "system"))
+        return _exchange(text_of(row, question), text_of(row, answer), optional_text_of(row, "system"))
 
     return converter
 
 
-def _kept(row: Fields, _template: str | None) -> dict[str, Any]:
-    return dict(row)
+def _from_prompt(row: Fields, _template: str | None) -> dict[str, Any]:
+    prompt = row["prompt"]
+    converted: dict[str, Any] = {
+        "prompt": messages_of(prompt, "prompt") if isinstance(prompt, list) else text_of(row, "prompt")
+    }
+    answer = row.get("answer")
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        answer = str(answer)
+    if answer is not None:
+        converted["answer"] = text_of({"answer": answer}, "answer")
+    return converted
 
 
 def _about(row: Fields) -> dict[str, Any]:
@@ -327,7 +265,7 @@ def _pair(question: str, answer: str) -> Shape:
     return Shape(
         f"{question}/{answer}",
         (question, answer),
-        ("sft",),
+        ASKED_AND_ANSWERED,
         _from_pair(question, answer),
         ("system",),
         f"{question} becomes the prompt, {answer} the completion",
@@ -335,22 +273,37 @@ def _pair(question: str, answer: str) -> Shape:
 
 
 _TABLE = (
-    Shape("preference", ("chosen", "rejected"), ("dpo",), _kept, ("prompt", "instruction", "input", "system")),
-    Shape("unpaired preference", ("prompt", "completion", "label"), ("kto",), _kept),
-    Shape("conversational", ("messages",), ("sft",), _from_messages, ("tools",)),
+    Shape(
+        "preference",
+        ("chosen", "rejected"),
+        ("dpo", "orpo", "kto"),
+        from_preference,
+        ("prompt", "instruction", "input", "question", "system"),
+        "each row becomes a prompt with a chosen and a rejected answer",
+    ),
+    Shape("unpaired preference", ("prompt", "completion", "label"), ("kto",), _from_unpaired),
+    Shape(
+        "unpaired alpaca",
+        ("instruction", "output", "label"),
+        ("kto",),
+        _from_unpaired_instruction,
+        ("input", "system"),
+        "instruction and input become the prompt, output the completion",
+    ),
+    Shape("conversational", ("messages",), ASKED_AND_ANSWERED, _from_messages, ("tools",)),
     Shape(
         "sharegpt",
         ("conversations",),
-        ("sft",),
+        ASKED_AND_ANSWERED,
         _from_conversations,
         ("tools",),
         "conversations become messages with the roles user, assistant, system and tool",
     ),
-    Shape("prompt-completion", ("prompt", "completion"), ("sft",), _from_completion),
+    Shape("prompt-completion", ("prompt", "completion"), ASKED_AND_ANSWERED, _from_completion),
     Shape(
         "alpaca",
         ("instruction", "output"),
-        ("sft",),
+        ASKED_AND_ANSWERED,
         _from_instruction,
         ("input", "system"),
         "instruction and input become the prompt (by the hero's prompt_template if it has one), output the completion",
@@ -360,7 +313,7 @@ _TABLE = (
     _pair("user_prompt", "assistant_response"),
     _pair("input", "output"),
     Shape("text", ("text",), ("sft",), _from_text),
-    Shape("prompt-only", ("prompt",), ("grpo", "rloo", "distill"), _kept, ("answer",)),
+    Shape("prompt-only", ("prompt",), ("grpo", "rloo", "distill"), _from_prompt, ("answer",)),
 )
 SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _TABLE}
 _REQUIRED = {shape.name: frozenset(shape.fields) for shape in _TABLE}

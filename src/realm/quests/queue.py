@@ -71,7 +71,7 @@ class QuestQueue:
         self._lock = threading.RLock()
         self._folders = Folders(workspace, effect)
         self._ledger = QuestLedger(db, events, effect)
-        check = check or partial(validate, level="standard", settings=settings, template=template)
+        check = check or partial(validate, level=settings.validation, settings=settings, template=template)
         self._filing = Filing(self._folders, self._ledger, settings, check, clock)
 
     # -- coming in ---------------------------------------------------------------------------------------------
@@ -142,11 +142,14 @@ class QuestQueue:
             for done in self._ledger.completions(quest.id)
         )
 
-    def fail(self, quest: Quest, reason: str, key: CampaignKey) -> Quest:
-        """Training failed: back into the queue while tries are left, else into failed/ with the reason."""
+    def fail(self, quest: Quest, reason: str, key: CampaignKey, *, again: bool = True) -> Quest:
+        """Training failed: back into the queue while tries are left, else into failed/ with the reason.
+
+        Without `again` it is not tried again, whatever is left.
+        """
         with self._lock:
             row = self._known(quest.id)
-            left = max(0, self._settings.max_retries - row["retries"])
+            left = max(0, self._settings.max_retries - row["retries"]) if again else 0
             fact = QuestFailed(quest=quest.id, name=quest.name, reason=reason, retries_left=left, **_campaign(key))
             self._report_failure(row, reason)
             if left:

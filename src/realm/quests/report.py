@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from realm.quests.lines import Problem
 
+LINES_SHOWN = 20
 Segments = tuple[tuple[str, bool], ...]
 """An example as pieces of text, each with whether the loss falls on it."""
 
@@ -50,6 +51,12 @@ class Report:
     duplicates_complete: bool
     mojibake: int
     ignored_fields: tuple[str, ...]
+    findings: tuple[Problem, ...]
+    """The first of each cause that deep validation found."""
+    finding_counts: Mapping[str, int]
+    """Rows by cause."""
+    finding_lines: Mapping[str, tuple[int, ...]]
+    """The first lines of each cause."""
     tokens: TokenCounts | None
     shown: tuple[Segments, ...]
     notes: tuple[str, ...]
@@ -61,7 +68,10 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON: `problems` as objects, `shown` as lists of [text, trained]."""
-        return asdict(self) | {"empty": self.empty, "causes": dict(self.causes), "words": self.words()}
+        return asdict(self) | {
+            "empty": self.empty, "causes": dict(self.causes), "finding_counts": dict(self.finding_counts),
+            "finding_lines": {cause: list(lines) for cause, lines in self.finding_lines.items()}, "words": self.words(),
+        }  # fmt: skip
 
     def words(self) -> str:
         return "\n".join(_words(self)) + "\n"
@@ -72,7 +82,8 @@ def _words(report: Report) -> list[str]:
     if report.shape:
         lines.append(f"Shape: {report.shape}{': ' + report.conversion if report.conversion else ', kept as it is'}.")
     lines.append(_counts(report))
-    lines += _tokens(report) + [f"Note: {note}" for note in report.notes] + _problems(report) + _examples(report)
+    lines += _tokens(report) + [f"Note: {note}" for note in report.notes]
+    lines += _findings(report) + _problems(report) + _examples(report)
     return lines
 
 
@@ -102,6 +113,23 @@ def _tokens(report: Report) -> list[str]:
         f"95 % up to {tokens.p95:,}, the longest {tokens.max:,}; about {tokens.total_estimate:,} in all; "
         f"{tokens.trained_share:.0%} are trained; {_n(tokens.truncated, 'example')} would be cut."
     ]
+
+
+def _findings(report: Report) -> list[str]:
+    """What deep validation found in rows that can be trained."""
+    if not report.finding_counts:
+        return []
+    lines = ["", f"Found in rows{' (they are trained all the same)' if report.ok else ''}:"]
+    for cause, count in report.finding_counts.items():
+        lines.append(f"  {cause}: {_n(count, 'row')}; {_places(report.finding_lines[cause], count)}")
+        lines += [f"    {finding.words()}" for finding in report.findings if finding.cause == cause]
+    return lines
+
+
+def _places(lines: Sequence[int], count: int) -> str:
+    shown = ", ".join(f"{line}" for line in lines[:LINES_SHOWN])
+    more = f" and {count - LINES_SHOWN:,} more" if count > LINES_SHOWN else ""
+    return f"line{'' if count == 1 else 's'} {shown}{more}"
 
 
 def _problems(report: Report) -> list[str]:

@@ -15,10 +15,15 @@ from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse
 
 from realm import __version__
+from realm.config.layers import resolve_hero
 from realm.config.schema import RealmSettings
 from realm.db import Database
 from realm.events import Events
+from realm.guild.held_out import Examinations
+from realm.heroes.data_profiles import data_profiles
 from realm.http import make_app
+from realm.quests.elsewhere import Elsewhere
+from realm.quests.past import TrainedRows
 from realm.tavern.campaign_routes import CampaignRoutes
 from realm.tavern.live import CARDS, Live, Topic
 from realm.tavern.lore import skins
@@ -62,10 +67,20 @@ class Tavern:
         self.workspace = workspace
         self.view = View(workspace, settings, db, events)
         self.campaign_routes = CampaignRoutes(workspace, settings, db, events)
-        self.uploads = Uploads(workspace, settings.quests)
+        self.uploads = self._uploads()
         self.pages = Pages()
         self.skins = skins()
         self.live = Live(self.view, self.pages, self.skins, f"{__version__}-{uuid.uuid4().hex[:6]}")
+
+    def _uploads(self) -> Uploads:
+        """Uploads are looked at as the hero in play would look at them when they arrive, but for its tokens."""
+        settings, profile = self.settings, resolve_hero(self.settings, self.settings.campaign.hero)
+        examinations = Examinations(settings.campaign.skills, settings.curriculum)
+        trained = TrainedRows(self.view.queue)
+        return Uploads(
+            self.workspace, settings.quests, data_profiles.get(profile.data_profile).prepare,
+            lambda: Elsewhere(examinations.where, trained.lookup().where),
+        )  # fmt: skip
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:

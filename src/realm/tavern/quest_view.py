@@ -46,9 +46,11 @@ def filed_preview(queue: QuestQueue, quest_id: str) -> Preview:
 def preview(report: Mapping[str, Any], token: str = "", plan: Sequence[tuple[str, str]] = ()) -> Preview:
     """A validation report (quests.report.Report.as_json) in words and figures."""
     problems = [Problem(p["line"], p["message"], p["fix"]) for p in report["problems"]]
+    findings = [Problem(p["line"], p["message"], p["fix"]) for p in report.get("findings", ())]
     return Preview(
         name=report["name"], size_bytes=report["size_bytes"], verdict=_verdict(report), summary=_summary(report),
         figures=list(_figures(report)), problems=problems, more_problems=report["bad"] - len(problems),
+        findings=findings, more_findings=sum(report.get("finding_counts", {}).values()) - len(findings),
         notes=report["notes"], token=token, plan=plan,
         examples=[Example(i, [Segment(text, trained) for text, trained in pieces])
                   for i, pieces in enumerate(report["shown"], 1)],
@@ -77,6 +79,8 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
                     ("Exact duplicates", count(report["duplicates"]))]  # fmt: skip
     if report["mojibake"]:
         figures.append(("Broken accents", count(report["mojibake"])))
+    for cause, rows in report.get("finding_counts", {}).items():
+        figures.append((f"Rows, {cause.replace('_', ' ')}", count(rows)))
     tokens = report["tokens"]
     if tokens:
         figures += [

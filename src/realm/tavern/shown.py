@@ -334,6 +334,9 @@ class Preview:
     problems: Sequence[Problem]
     more_problems: int
     examples: Sequence[Example]
+    findings: Sequence[Problem] = ()
+    """What deep validation found in rows that may be trained all the same."""
+    more_findings: int = 0
     notes: Sequence[str] = ()
     plan: Sequence[tuple[str, str]] = ()
     """Of a practice: why it has its mix, and what it is made of."""

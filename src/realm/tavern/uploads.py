@@ -6,16 +6,20 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from secrets import token_hex
 
 from realm.config.schema import QuestSettings
 from realm.errors import QuestError, UsageError
+from realm.guild.engine import SkillEngine
 from realm.guild.passives.guard import holds_canary
+from realm.guild.rewards import Rewards
 from realm.quests.checks import shown_name, validate
+from realm.quests.elsewhere import Elsewhere
 from realm.quests.inbox import deliver
+from realm.records import Row
 from realm.tavern.quest_view import preview
 from realm.tavern.shown import Preview
 from realm.workspace import Workspace
@@ -29,10 +33,21 @@ _TOKEN = re.compile("[0-9a-f]{32}")
 class Uploads:
     """Takes files in, shows what they are, and hands them to the inbox. The inbox passes over its hidden names."""
 
-    def __init__(self, workspace: Workspace, settings: QuestSettings) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        settings: QuestSettings,
+        prepare: Callable[[Row], Row] = lambda row: row,
+        elsewhere: Callable[[], Elsewhere] = Elsewhere,
+    ) -> None:
+        """`prepare` puts a row into the form in which the hero in play is trained on it; `elsewhere` is asked by deep
+        validation for who knows rows that a quest should not hold.
+        """
         self._inbox = workspace.inbox
         self._workspace = workspace
         self._settings = settings
+        self._prepare = prepare
+        self._elsewhere = elsewhere
 
     async def receive(self, name: str, chunks: AsyncIterator[bytes]) -> str:
         """Store a body under a new token. Raises QuestError when it is larger than allowed; nothing is left then."""
@@ -50,10 +65,13 @@ class Uploads:
         """What the file is and what of it would be trained."""
         report = validate(
             self._known(token),
-            level="standard",
+            level=self._settings.validation,
             settings=self._settings,
             name=self._name(token),
             refused=holds_canary,
+            prepare=self._prepare,
+            ungradable=Rewards(SkillEngine()).why_not,
+            elsewhere=self._elsewhere,
         )
         return preview({**asdict(report), "causes": dict(report.causes)}, token)
 

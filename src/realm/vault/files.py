@@ -28,7 +28,7 @@ _RUNS_CODE = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".np
 _STATE_FILES = re.compile(r"(optimizer|scheduler|scaler)\.pt|rng_state(_\d+)?\.pth")  # read with weights_only=True
 _NEVER_LOADED = re.compile(r"(.*/)?(\.[^/]*|[^/]*\.md)")
 RESUME_FILES = ("realm.json", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json",
-                "own_weights.safetensors")  # fmt: skip
+                "own_weights.safetensors", "quest_state.safetensors")  # fmt: skip
 """Files of a checkpoint that only going on in its campaign needs."""
 _HASHING_THREADS = 4  # syncs of several files overlap; hashing leaves the interpreter's lock
 

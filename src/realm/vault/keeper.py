@@ -84,6 +84,38 @@ class Keeper:
             self._workspace.current_model.unlink()  # it led to another campaign's, or to one that is bad
         return None
 
+    def named(self, hero: str, campaign: str, which: str) -> tuple[CheckpointRecord, Path]:
+        """The `champion`, the `latest` or a step of a campaign, with its folder, every byte as sealed.
+
+        Empty: the champion, or the latest while no examination has found one. Without `campaign` the only one that
+        the hero has. Raises CheckpointError in words.
+        """
+        key = self._campaign(hero, campaign)
+        if which.isdigit():
+            record = self.ledger.find(checkpoint_id(key, int(which)))
+        else:
+            best = None if which == "latest" else self.ledger.champion(key)
+            record = best or (None if which == "champion" else self.ledger.newest(key))
+        if record is None or record.state != "present":
+            state = f"is {record.state}" if record else "is not there"
+            raise CheckpointError(
+                f"{key}@{which or 'latest'} {state}.", hint="See which are there: realm vault ls, in that campaign"
+            )
+        _verify(self.folder(record), record)
+        return record, self.folder(record)
+
+    def _campaign(self, hero: str, campaign: str) -> CampaignKey:
+        """The campaign of that name, or the only one. Raises CheckpointError when it has no checkpoint."""
+        names = self.ledger.campaigns(hero)
+        if campaign in names or (not campaign and len(names) == 1):
+            return CampaignKey(hero, campaign or names[0])
+        known = ", ".join(f"{hero}:{name}" for name in names) or "none yet"
+        asked = f"{hero}:{campaign}" if campaign else hero
+        raise CheckpointError(
+            f"'{asked}' names no campaign with checkpoints; of {hero} there are: {known}.",
+            hint="Name one as HERO:CAMPAIGN, or HERO:CAMPAIGN@STEP. See them: realm campaign list",
+        )
+
     def progress(self, record: CheckpointRecord) -> Progress:
         """Where the campaign stood at a checkpoint. Raises CheckpointError."""
         return manifest.read(self.folder(record)).progress

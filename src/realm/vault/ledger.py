@@ -107,6 +107,12 @@ class CheckpointLedger:
         with self._db.read() as connection:
             return [_record(row) for row in connection.execute(_present(key).order_by(_c.step)).mappings()]
 
+    def campaigns(self, hero: str) -> Sequence[str]:
+        """The campaigns of a hero that have a checkpoint on disk, by name."""
+        query = select(_c.campaign).distinct().where(_c.hero == hero, _c.state == "present")
+        with self._db.read() as connection:
+            return sorted(connection.scalars(query))
+
     def steps(self, key: CampaignKey) -> Sequence[int]:
         """The steps of all checkpoints of a campaign that were not quarantined, dropped ones too."""
         query = select(_c.step).where(_c.hero == key.hero, _c.campaign == key.campaign, _c.state != "quarantined")

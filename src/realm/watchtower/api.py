@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Annotated, Any
 
@@ -96,9 +97,13 @@ def csv_lines(metrics: Metrics, key: CampaignKey, after_step: int = 0) -> Iterat
     yield ",".join(COLUMNS) + "\r\n"
     while page := metrics.after(key, after_step, _PAGE_ROWS):
         text = io.StringIO()
-        csv.writer(text).writerows([getattr(step, name) for name in COLUMNS] for step in page)
+        csv.writer(text).writerows([_cell(getattr(step, name)) for name in COLUMNS] for step in page)
         yield text.getvalue()
         after_step = page[-1].step
+
+
+def _cell(value: Any) -> Any:
+    return (json.dumps(value) if value else None) if isinstance(value, Mapping) else value
 
 
 def _key(sources: Sources, hero: str, campaign: str) -> CampaignKey:

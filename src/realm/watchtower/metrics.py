@@ -5,9 +5,10 @@ A step that is trained again after a kill replaces its row. Knows no chart and n
 
 from __future__ import annotations
 
+import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from types import TracebackType
 from typing import Any, Literal, get_args
@@ -21,6 +22,7 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
+    Text,
     bindparam,
     func,
     select,
@@ -30,6 +32,7 @@ from realm.db import Database, metadata
 from realm.errors import UsageError
 from realm.records import CampaignKey, StepMetrics
 from realm.registry import unknown
+from realm.watchtower.trackers import Trackers
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,7 @@ metric_table = Table(
     Column("effort", Float),
     Column("quest_step", Integer, nullable=False),
     Column("quest_steps", Integer, nullable=False),
+    Column("measures", Text),
     sqlite_with_rowid=False,  # rows lie in the order of their key: a range of steps is one read
 )
 _m = metric_table.c
@@ -116,10 +120,11 @@ class MetricsWriter:
         key: CampaignKey,
         run: str,
         *,
+        trackers: Trackers | None = None,
         every_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._db, self._key, self._run = db, key, run
+        self._db, self._key, self._run, self._trackers = db, key, run, trackers
         self._every_seconds, self._clock = every_seconds, clock
         self._rows: dict[int, dict[str, Any]] = {}
         self._failures = 0
@@ -136,9 +141,17 @@ class MetricsWriter:
     def add(self, metrics: StepMetrics) -> None:
         """Take a step; a step that was taken before replaces it."""
         row = {"hero": self._key.hero, "campaign": self._key.campaign, "run": self._run, **asdict(metrics)}
+        row["measures"] = json.dumps(row["measures"]) if row["measures"] else None
         self._rows[metrics.step] = row
+        if self._trackers:
+            self._trackers.add(metrics)
         if self._clock() >= self._due:
             self.flush()
+
+    def track(self, step: int, values: Mapping[str, float]) -> None:
+        """Tell the trackers, and only them, what else was measured at a step."""
+        if self._trackers and values:
+            self._trackers.tell(step, values)
 
     def flush(self) -> None:
         """Write what is held. A database that refuses does not stop the training: the rows wait for the next try."""
@@ -156,6 +169,8 @@ class MetricsWriter:
     def close(self) -> None:
         """Write the last rows."""
         self.flush()
+        if self._trackers:
+            self._trackers.close()
 
     @property
     def waiting(self) -> int:
@@ -324,4 +339,5 @@ def _metrics(row: RowMapping) -> StepMetrics:
     for name in ("loss", "grad_norm"):
         if values[name] is None:
             values[name] = float("nan")
+    values["measures"] = json.loads(values["measures"] or "{}")
     return StepMetrics(**values)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,16 +14,15 @@ from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
 from realm.arena.batches import Batch, Loader, Part
-from realm.arena.callbacks import StepFacts
 from realm.arena.data import Examples, Reading, read
-from realm.arena.methods import Parts
-from realm.arena.methods.warm import WarmTrainer, untouched
+from realm.arena.methods import Parts, shares
+from realm.arena.methods.warm import WarmCourse, WarmTrainer, common_arguments, first, quiet, untouched
+from realm.arena.methods.weighting import TokenWeighting, weighting_of
 from realm.arena.packing import CPU_PART_TOKENS, Plan
 from realm.arena.precision import prepare
-from realm.arena.seeds import number
 from realm.config.schema import Hyperparameters
 from realm.errors import TrainingError
-from realm.records import LevelCell, Row
+from realm.records import Row
 
 # A reading of the validation loss costs about as much as this many training batches at most.
 EVALUATION_BATCHES = 2
@@ -39,40 +36,56 @@ class PackedSFTTrainer(WarmTrainer, SFTTrainer):  # type: ignore[misc]
 
     loss_is_scaled_for_ga = True
 
+    weighting: TokenWeighting | None = None
+    """Weighs the loss of each token; None: every token counts alike."""
+
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: Any) -> int:
-        return sum(len(part["targets"]) for batch in batch_samples for part in batch)
+        parts = [part for batch in batch_samples for part in batch]  # asked before a step, with all its batches
+        if self.weighting and len(parts) > 1:
+            self.weighting.weigh(parts, self._logits_ahead)
+        return sum(len(part["targets"]) for part in parts)
 
     def compute_loss(
         self, model: Any, inputs: Part, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
-        items = num_items_in_batch or len(inputs["targets"])
-        return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
+        items = (num_items_in_batch or len(inputs["targets"])) / shares.ranks()
+        # Gradients are averaged over the ranks, and their sum is wanted: so each counts a rank's share of the items.
+        if self.weighting is None:
+            return summed_loss(model, self.model.get_output_embeddings(), inputs) / items
+        logits = logits_at(model, self.model.get_output_embeddings(), inputs)
+        weights = inputs["weights"] if "weights" in inputs else self.weighting.of_one(logits, inputs["targets"])
+        return (weights * F.cross_entropy(logits, inputs["targets"], reduction="none")).sum() / items
+
+    def _logits_ahead(self, part: Part) -> Tensor:
+        with self.autocast_smart_context_manager():
+            return logits_at(self.model, self.model.get_output_embeddings(), self._prepare_inputs(part))
 
 
 class SupervisedFineTuning:
     """The method `sft`: the loss falls on the assistant's tokens."""
+
+    trainer_class = PackedSFTTrainer
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         if parts.settings.packing:
             require_isolation(parts.model)
         with untouched(parts.model):
-            self.trainer = PackedSFTTrainer(
+            self.trainer = self.trainer_class(
                 model=parts.model,
                 args=arguments(parts.settings),
-                data_collator=_first,
+                data_collator=first,
                 train_dataset=Dataset.from_dict({"input_ids": [[0]]}),  # asked for, never read
                 processing_class=parts.tokenizer,
                 optimizers=(parts.optimizer, parts.scheduler),
             )
+        self.trainer.weighting = weighting_of(parts.settings)
         self.trainer.bf16 = prepare(parts.model, parts.settings.bf16)
-        for callback in list(self.trainer.callback_handler.callbacks):
-            if type(callback).__name__ == "PrinterCallback":
-                self.trainer.remove_callback(callback)
+        quiet(self.trainer)
 
     def course(self, rows: Iterable[Row], *, seed: str) -> SftCourse:
         settings = self._parts.settings
-        budget = settings.per_device_train_batch_size * settings.max_length
+        budget = settings.batch_rows * shares.ranks() * settings.max_length
         reading = read(
             rows,
             self._parts.render,
@@ -92,109 +105,91 @@ class SupervisedFineTuning:
             epochs=settings.num_train_epochs,
             max_steps=settings.max_steps,
         )
-        held_out = self._loader(reading.held_out, "held-out") if len(reading.held_out) else ()
-        return SftCourse(self.trainer, reading, loader, [part for batch in held_out for part in batch], seed)
+        held_out = self._loader(reading.held_out, "held-out") if len(reading.held_out) else None
+        return SftCourse(self.trainer, reading, loader, held_out, seed)
 
     def _loader(self, examples: Examples, seed: str, **passes: Any) -> Loader:
         settings = self._parts.settings
         plan = Plan(
             examples.lengths,
             seed=seed,
-            batch_rows=settings.per_device_train_batch_size,
+            batch_rows=settings.batch_rows * shares.ranks(),
             max_length=settings.max_length,
             packing=settings.packing,
             **passes,
         )
-        divided = settings.packing and self._parts.model.device.type == "cpu"
-        pad_id, part_tokens = self._parts.tokenizer.pad_token_id, CPU_PART_TOKENS if divided else None
-        return Loader(examples, plan, pad_id, settings.max_length, part_tokens)
+        return Loader(
+            examples,
+            plan,
+            self._parts.tokenizer.pad_token_id,
+            settings.max_length,
+            part_tokens(self._parts),
+            packing=settings.packing,
+        )
 
 
-class SftCourse:
+class SftCourse(WarmCourse):
     """One quest, read, packed and ordered."""
 
     def __init__(
-        self, trainer: PackedSFTTrainer, reading: Reading, loader: Loader, held_out: list[Part], seed: str
+        self, trainer: PackedSFTTrainer, reading: Reading, loader: Loader, held_out: Loader | None, seed: str
     ) -> None:
-        self.reading = reading
-        self.steps = loader.plan.steps
-        self._trainer = trainer
-        self._loader = loader
+        super().__init__(trainer, reading, loader, seed)
         self._held_out = held_out
-        self._seed = seed
-        self._counted = (0, 0)
-        self._level_tokens: Counter[LevelCell] = Counter()
 
-    def run(self, first_step: int, watch: Any) -> None:
-        trainer = self._trainer
-        trainer.batches = _Counted(self.batches(first_step), self)
-        trainer.add_callback(watch)
-        try:
-            trainer.train()
-        finally:
-            trainer.remove_callback(watch)
-            trainer.batches = ()
-            trainer.model.zero_grad()
-            trainer.step_loss = 0.0
+    def lighten(self) -> tuple[int, int] | None:
+        """See `fit.shortage.Divisible`. The sums of a step are the same, added up in another order."""
+        loader = self._loader
+        before = loader.part_tokens or loader.plan.batch_tokens
+        if before <= loader.longest:
+            return None
+        tokens = max(before // 2, loader.longest)
+        self._loader = replace(loader, part_tokens=tokens)
+        self._held_out = self._held_out and replace(self._held_out, part_tokens=tokens)
+        return before, tokens
 
-    def batches(self, first_step: int = 0) -> Loader:
-        """The batches from an optimizer step of the quest on."""
-        return replace(self._loader, first=self._loader.plan.first_batch(first_step))
+    def tokens(self, part: Part) -> tuple[int, int]:
+        return len(part["targets"]), int(part["useful"])
 
-    def facts(self) -> StepFacts:
-        trainer, (trained, useful) = self._trainer, self._counted
-        self._counted = (0, 0)
-        level_tokens, self._level_tokens = self._level_tokens, Counter()
-        loss, trainer.step_loss = float(trainer.step_loss), 0.0
-        rate = trainer.optimizer.param_groups[-1]["lr"]
-        return StepFacts(loss, float(trainer.step_grad_norm), rate, trained, useful, level_tokens)
+    def measures(self) -> dict[str, float]:
+        return dict(self._trainer.weighting.told) if self._trainer.weighting else {}
 
     @torch.no_grad()
     def validate(self) -> float | None:
-        if not self._held_out:
+        if self._held_out is None:
             return None
         trainer = self._trainer
         trainer.model.eval()
         total, tokens = 0.0, 0
-        for part in self._held_out:
+        for part in (part for batch in self._held_out for part in batch):
             on_device = trainer._prepare_inputs(part)
             total += float(summed_loss(trainer.model, trainer.model.get_output_embeddings(), on_device))
             tokens += len(part["targets"])
         trainer.model.train()
         return total / tokens
 
-    def count(self, index: int, batch: Batch) -> None:
-        """A batch is about to be trained: its tokens count, and its draws (dropout) follow from its name alone."""
-        trained, useful = self._counted
-        trained += sum(len(part["targets"]) for part in batch)
-        self._counted = trained, useful + sum(int(part["useful"]) for part in batch)
-        self._level_tokens += self._loader.level_tokens(index)
-        torch.manual_seed(number(self._seed, "batch", index))
 
-
-class _Counted:
-    """A loader that tells the course of each batch."""
-
-    def __init__(self, loader: Loader, course: SftCourse) -> None:
-        self._loader = loader
-        self._course = course
-
-    def __len__(self) -> int:
-        return len(self._loader)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for index, batch in enumerate(self._loader, start=self._loader.first):
-            self._course.count(index, batch)
-            yield batch
+def part_tokens(parts: Parts) -> int | None:
+    """Tokens to compute at once: what suits a core's cache, and no more than memory has room for; None: all."""
+    cached = CPU_PART_TOKENS if parts.settings.packing and parts.model.device.type == "cpu" else None
+    settings = parts.settings
+    shared = settings.batch_rows * settings.max_length if shares.ranks() > 1 else None
+    return min((tokens for tokens in (cached, parts.fit.part_tokens, shared) if tokens), default=None)
 
 
 def summed_loss(model: Any, head: Any, part: Part) -> Tensor:
-    """Cross-entropy summed over the trained places of a part. Logits are computed there and nowhere else."""
+    """Cross-entropy summed over the trained places of a part."""
+    return F.cross_entropy(logits_at(model, head, part), part["targets"], reduction="sum")
+
+
+def logits_at(model: Any, head: Any, part: Part) -> Tensor:
+    """Logits (N, V) in float32 at the trained places of a part. They are computed there and nowhere else."""
     with _only(head, part["trained_at"]):
         logits = model(
             input_ids=part["input_ids"], position_ids=part["position_ids"], use_cache=False
         ).logits  # (1, N, V)
-    return F.cross_entropy(logits[0].float(), part["targets"], reduction="sum")
+    found: Tensor = logits[0].float()
+    return found
 
 
 @contextmanager
@@ -230,30 +225,6 @@ def require_isolation(model: Any) -> None:
 
 
 def arguments(settings: Hyperparameters) -> SFTConfig:
-    """The Trainer's arguments: only its loop is wanted, not its logging, saving or data preparation."""
     return SFTConfig(
-        output_dir=tempfile.gettempdir(),  # the Trainer insists on a folder; nothing is written to it
-        per_device_train_batch_size=settings.per_device_train_batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        max_grad_norm=settings.max_grad_norm,
-        num_train_epochs=1,  # all passes are one sequence of batches
-        learning_rate=settings.learning_rate,
-        bf16=False,  # the trainer's own: see WarmTrainer.bf16
-        activation_checkpointing=settings.gradient_checkpointing,
-        seed=settings.seed % 2**32,
-        max_length=None,
-        packing=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        report_to="none",
-        disable_tqdm=True,
-        logging_strategy="no",
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        eval_strategy="no",
-        dataloader_pin_memory=False,
-        remove_unused_columns=False,
+        **common_arguments(settings), max_length=None, packing=False, dataset_kwargs={"skip_prepare_dataset": True}
     )
-
-
-def _first(batches: list[Any]) -> Any:
-    return batches[0]

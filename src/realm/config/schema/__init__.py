@@ -16,7 +16,7 @@ from realm.config.schema.guild import (
     PassiveSettings,
     StrainSettings,
 )
-from realm.config.schema.heroes import HeroProfile, IdleGeneration, SparringSettings
+from realm.config.schema.heroes import HeroProfile, IdleGeneration, PenaltySettings, SparringSettings
 from realm.config.schema.places import PageSettings, QuestSettings, RetentionSettings, ServiceSettings
 from realm.config.schema.presets import (
     AdapterSettings,
@@ -26,11 +26,13 @@ from realm.config.schema.presets import (
     OutputSettings,
     PresetSettings,
 )
-from realm.config.schema.training import Hyperparameters
+from realm.config.schema.training import REWARDED, Hyperparameters
 
 __all__ = [
-    "AdapterSettings",
     "COLOUR",
+    "REWARDED",
+    "SKILL_PORTS",
+    "AdapterSettings",
     "CampaignSettings",
     "CurriculumSettings",
     "DatasetSettings",
@@ -45,11 +47,11 @@ __all__ = [
     "OutputSettings",
     "PageSettings",
     "PassiveSettings",
+    "PenaltySettings",
     "PresetSettings",
     "QuestSettings",
     "RealmSettings",
     "RetentionSettings",
-    "SKILL_PORTS",
     "ServiceSettings",
     "Settings",
     "SparringSettings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from realm.registry import entry_names, nearest
 
 
-def _split(value: Any) -> Any:
+def split(value: Any) -> Any:
     """A command line or an environment variable gives a list as `a,b`."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -18,17 +19,19 @@ def _split(value: Any) -> Any:
 def part(what: str, group: str, *own: str) -> AfterValidator:
     """A name of the program's own, or one that an installed package registers in an entry-point group."""
 
-    def known(name: str) -> str:
-        if name in own or name in (others := entry_names(group)):
-            return name
-        names = sorted({*own, *others})
-        guess = nearest(name, names)
-        raise ValueError(f"is no {what} ({f'did you mean {guess!r}?' if guess else 'known: ' + ', '.join(names)})")
-
-    return AfterValidator(known)
+    return AfterValidator(lambda name: named_part(what, group, own, name))
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+def named_part(what: str, group: str, own: Sequence[str], name: str) -> str:
+    """The name, if there is a part so named. Raises ValueError that names the nearest one."""
+    if name in own or name in (others := entry_names(group)):
+        return name
+    names = sorted({*own, *others})
+    guess = nearest(name, names)
+    raise ValueError(f"is no {what} ({f'did you mean {guess!r}?' if guess else 'known: ' + ', '.join(names)})")
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(split)]
 SKILL_PORTS = {"sy": 8080, "bin": 8090}
 
 

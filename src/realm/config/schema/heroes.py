@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -33,6 +33,25 @@ class SparringSettings(Settings):
     """Skill level below which the hero only practises: there is little to check before something is known."""
     problems: int = Field(100, ge=1)
     """Problems that are asked each time."""
+    kind: Literal["reviews", "pairs"] = "reviews"
+    """What becomes of the answers: examples of checking and correcting, or pairs of a right and a wrong answer."""
+    samples: int = Field(4, ge=2)
+    """`pairs`: answers drawn for each problem."""
+    temperature: float = Field(1.0, gt=0)
+    """`pairs`: temperature of the drawn answers."""
+
+
+class PenaltySettings(Settings):
+    """A text that answers are kept from, most at their beginning (docs: profiles)."""
+
+    text: str = Field(min_length=1)
+    """The unwanted text, such as `<think>`."""
+    penalty: float = Field(10.0, gt=0)
+    """Taken from the logit of the token that would complete the text."""
+    decay: Literal["constant", "linear", "exponential"] = "constant"
+    """How the penalty falls as the answer grows: not at all, in a straight line to 0, or by halves."""
+    decay_tokens: int = Field(64, ge=1)
+    """Tokens of the answer until a `linear` penalty is 0 and an `exponential` one has halved."""
 
 
 class HeroProfile(Settings):
@@ -68,10 +87,19 @@ class HeroProfile(Settings):
     """Practice when idle."""
     sparring: SparringSettings = SparringSettings()
     """Practice with its own mistakes."""
+    data_profile: Annotated[str, part("data profile", "realm.profiles", "none", "emoji_think", "regime3")] = "none"
+    """Form in which it is asked and answers: `none`, `emoji_think`, `regime3`, or one that an installed package
+    brings."""
+    penalties: tuple[PenaltySettings, ...] = ()
+    """Texts that its answers are kept from, each `{text, penalty, decay, decay_tokens}` (docs: profiles)."""
     training_defaults: Table = {}
     """Hyperparameters of this hero; layered over the defaults."""
     parameters_billion: float | None = Field(None, gt=0)
     """Size of the model, for the memory estimate when its config.json is not at hand."""
+    status: Literal["available", "later"] = "available"
+    """A hero that comes `later` is listed and cannot be trained; `reason` says why."""
+    reason: str = ""
+    """Why a hero comes later."""
     adapter: str = "none"
     """Name of an adapter of the catalogue, or `none` for all weights."""
     portrait: str = ""

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from realm.config.schema.base import SKILL_PORTS, Ports, Settings, Words
+
+Finding = Literal[
+    "leakage", "trained_before", "duplicate", "near_duplicate", "loop", "echo", "invisible", "one_character",
+    "length_ratio", "foreign_template", "broken_text",
+]  # fmt: skip
+"""What deep validation finds in rows (docs: validation)."""
+REFUSED = {"leakage": 0.001}
+
+
+def _with_usual_shares(value: Any) -> Any:
+    return {**REFUSED, **value} if isinstance(value, dict) else value
+
+
+Shares = Annotated[dict[Finding, Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_with_usual_shares)]
 
 
 class QuestSettings(Settings):
@@ -26,6 +40,11 @@ class QuestSettings(Settings):
     """Tries after a failure."""
     sample_rows: int = Field(500, ge=1)
     """Rows whose tokens are counted in standard validation."""
+    validation: Literal["standard", "deep"] = "standard"
+    """How thoroughly a file that arrives is checked (docs: validation)."""
+    refuse_above: Shares = REFUSED  # type: ignore[assignment]
+    """Deep validation refuses a file of which more than that share of rows has a finding; other findings only warn.
+    What a file names is added to these."""
 
 
 class RetentionSettings(Settings):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from string import Formatter
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from realm.config.schema.base import Settings, Table, Words
+from realm.config.schema.base import Settings, Table, Words, part
 
 
 class AdapterSettings(Settings):
@@ -79,6 +79,9 @@ class HardwareProfile(Settings):
     """Training processes on a node."""
     nodes: int = Field(1, ge=1)
     """Machines."""
+    sharding: Literal["ddp", "fsdp2", "zero2", "zero3"] = "ddp"
+    """How several processes hold the model: whole each (`ddp`), in slices (`fsdp2`), or with parts in the machine's
+    memory (DeepSpeed's `zero2`, `zero3`). This version trains with `ddp` and prints configurations for the rest."""
     status: Literal["available", "unsupported"] = "available"
     """Unsupported profiles are refused with `reason`."""
     reason: str = ""
@@ -106,8 +109,13 @@ class PresetSettings(BaseModel):
     """Set of hyperparameters; what it does not name comes from `default`."""
     adapter: str = ""
     """Adapter; without a name the hero's own, and `none` trains all weights."""
+    data_profile: Annotated[str, part("data profile", "realm.profiles", "", "none", "emoji_think", "regime3")] = ""
+    """Data profile; without a name the hero's own."""
     campaign: str = ""
-    """Campaign that the training belongs to; by default the preset's own name."""
+    """Campaign that the training goes on in; by default each training begins a campaign of its own."""
+    examine: Words | None = None
+    """Skills that the hero is examined in at each checkpoint and at the end; by default those that its profile weighs
+    in `skill_priorities`. An empty list examines none."""
 
     @property
     def overrides(self) -> Table:
@@ -128,6 +136,8 @@ class MetadataSettings(Settings):
     """Epochs, batch, learning rate, lengths."""
     include_git_commit: bool = True
     """Commit of the program."""
+    include_evaluation: bool = True
+    """Section `evaluation`: validation and test loss, examinations."""
 
 
 class OutputSettings(Settings):
