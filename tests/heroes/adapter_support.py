@@ -13,7 +13,9 @@ from realm.heroes.hatchling import model as hatchling
 from realm.heroes.hatchling import tokenizer as hatchling_tokenizer
 from realm.heroes.hero import LoadedHero
 
-SHAPE = hatchling.Shape(hidden_size=32, layers=2, heads=2, key_value_heads=2, head_dim=16, mlp_size=64)
+SHAPE = hatchling.Shape(
+    hidden_size=32, layers=2, heads=2, key_value_heads=2, head_dim=16, mlp_size=64, init_std=0.2
+)  # the head stays as it is: with small weights no adapter could make it say anything firmly
 PROMPTS = [f"{i} + {i * 3 % 7} =" for i in range(20)]
 
 

@@ -31,7 +31,9 @@ from .conftest import SETTINGS, Nursery, quest_lines
 KEY = CampaignKey("tiny", "story")
 CAMPAIGN = (
     SETTINGS.replace('hero = "hatchling"', 'hero = "tiny"')
-    .replace("per_device_train_batch_size = 4", "per_device_train_batch_size = 1\nwarmup_steps = 0\nnum_train_epochs = 2")
+    .replace(
+        "per_device_train_batch_size = 4", "per_device_train_batch_size = 1\nwarmup_steps = 0\nnum_train_epochs = 2"
+    )
     .replace("save_steps = 5", "save_steps = 25")
 )
 HERO = """
