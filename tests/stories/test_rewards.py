@@ -76,7 +76,9 @@ def test_a_quest_that_is_too_hard_is_put_aside_with_the_next_step(home: Workspac
         assert "0 of 16 sampled answers were rewarded: start lower" in failed.reason  # type: ignore[attr-defined]
         assert failed.retries_left == 0  # type: ignore[attr-defined]
         story.wait(
-            lambda: [q.name for q in story.loop.queue.list("failed", limit=9) if q.outcome == "failed"] == ["hard.jsonl"],
+            lambda: (
+                [q.name for q in story.loop.queue.list("failed", limit=9) if q.outcome == "failed"] == ["hard.jsonl"]
+            ),
             "the file in failed/",
         )
         said = {f.name: f.reason for f in story.until("quest_rejected", 2)}  # type: ignore[attr-defined]
