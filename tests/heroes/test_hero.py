@@ -99,12 +99,20 @@ def test_adapters_find_their_modules() -> None:
     assert "down_proj" in hero.family.adapter_targets(hero.model, "all")
 
 
-def test_a_model_without_places_for_adapters_says_so() -> None:
-    from transformers import MambaConfig, MambaForCausalLM
+class Bare(torch.nn.Module):
+    """A network whose only linear layer is the head."""
 
-    model = MambaForCausalLM(MambaConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, state_size=4))
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = torch.nn.Linear(8, 8)
+
+    def get_output_embeddings(self) -> torch.nn.Module:
+        return self.head
+
+
+def test_a_model_without_places_for_adapters_says_so() -> None:
     with pytest.raises(HeroError, match="no attention modules"):
-        families.get("transformers").adapter_targets(model, "attention")
+        families.get("transformers").adapter_targets(Bare(), "attention")
 
 
 def test_gpt2_has_its_places_in_conv1d() -> None:

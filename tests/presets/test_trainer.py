@@ -193,8 +193,8 @@ def test_nothing_good_enough_to_train_on(home: Workspace, file: Path) -> None:
 
 
 def test_a_preset_with_three_mistakes_names_all_three(home: Workspace, file: Path) -> None:
-    text = file.read_text().replace('hyperparameters = "default"', 'hyperparameters = "defualt"')
-    text = text.replace("batch_size = 1", "batch_size = 9").replace("sequence_length = 128", "sequnce_length = 128")
+    text = file.read_text().replace('hyperparameters = "default"', 'hyperparameters = "defualt"', 1)
+    text = text.replace("batch_size = 1", "batch_size = 9").replace("sequence_length = 128", "sequnce_length = 128", 1)
     file.write_text(text)
     done = realm(home, "train", "lantern-bench", "--config", str(file))
     assert done.returncode == 2

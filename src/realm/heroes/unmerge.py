@@ -27,7 +27,7 @@ def unmerge(folder: Path, checkpoint: Path, target: Path, *, profile: Profile, m
     if {name: p.shape for name, p in theirs.items()} != {name: p.shape for name, p in ours.items()}:
         raise UsageError(f"{folder} is another model than the adapter's base.", hint=_WHICH)
     model = adapters.unmerged(merged, checkpoint)
-    largest = max(float((p.detach() - theirs[name]).abs().max()) for name, p in model.named_parameters())
+    largest = max(float((p.detach() - theirs[name].detach()).abs().max()) for name, p in model.named_parameters())
     if not largest <= limit:
         raise UsageError(
             f"{folder} was not made of this adapter: without it, weights differ from the base by up to {largest:.1e}.",
