@@ -5,7 +5,8 @@ python benchmarks/smol_lora.py [--threads 2] [--rounds 3] [--rows 64] [--adapter
 Everybody trains the same adapter on the same rows with the loss on the answers, in the same number format. TRL runs
 with its defaults (on CPU that means rows padded to the longest of a batch of 8, gradient checkpointing on) and with the
 settings that suit short rows best: no gradient checkpointing, and either batches of like lengths or bfd packing; the
-faster of the two counts. They take turns, and medians are compared. Tokenising is left out on all sides.
+faster of the two counts. They take turns, and medians are compared. Tokenising is left out on all sides; each one's
+own tokens are counted, padding not (TRL gets the rows as messages, so that it renders the chat template too).
 """
 
 from __future__ import annotations
@@ -43,13 +44,20 @@ def arena(settings: RealmSettings, adapter: AdapterSettings, folder: str, bf16: 
     return Engine.open(hero, chosen, progress=Progress())
 
 
+def as_messages(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "prompt": [{"role": "user", "content": row["prompt"]}],
+        "completion": [{"role": "assistant", "content": row["completion"]}],
+    }
+
+
 def trl_trainer(rows: list[dict[str, Any]], adapter: AdapterSettings, folder: str, **chosen: Any) -> SFTTrainer:
     hero = load("smol")
     quiet = {"report_to": "none", "disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
     return SFTTrainer(
         model=hero.model,
         args=SFTConfig(output_dir=folder, num_train_epochs=1, use_cpu=not torch.cuda.is_available(), **chosen, **quiet),
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_list([as_messages(row) for row in rows]),
         processing_class=hero.tokenizer,
         peft_config=LoraConfig(
             r=adapter.r,
@@ -79,7 +87,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = arena(settings, adapter, folder, bf16)
         course = engine.method("sft").course(rows, seed="benchmark")
-        tokens = int(course.reading.train.offsets[-1])
         best = {"gradient_checkpointing": False, "bf16": bf16}
         others: dict[str, dict[str, Any]] = {
             "packed": {**best, "packing": True, "max_length": ROW_TOKENS, "per_device_train_batch_size": 1},
@@ -87,8 +94,11 @@ def main() -> None:
             "defaults": {},
         }
         runs: dict[str, Callable[[], Any]] = {"arena": lambda: course.run(0, engine._watch(course, Quiet()))}
+        tokens = {"arena": int(course.reading.train.offsets[-1])}
         for name in others.keys() - {*chosen.skip}:
-            runs[name] = trl_trainer(rows, adapter, folder, **others[name]).train
+            trainer = trl_trainer(rows, adapter, folder, **others[name])
+            tokens[name] = sum(len(row) for row in trainer.train_dataset["input_ids"])
+            runs[name] = trainer.train
         taken: dict[str, list[Clocks]] = {name: [] for name in runs}
         for _ in range(chosen.rounds):
             for name, run in runs.items():
@@ -97,15 +107,17 @@ def main() -> None:
                 taken[name].append(since(began))
     trained = sum(p.numel() for p in engine.hero.model.parameters() if p.requires_grad)
     print(
-        f"{len(rows)} rows, {tokens} tokens, {chosen.threads} threads, bf16 {bf16}, adapter {chosen.adapter} "
+        f"{len(rows)} rows, {chosen.threads} threads, bf16 {bf16}, adapter {chosen.adapter} "
         f"({trained:,} parameters); useful tokens/s by the clock and of CPU time"
     )
-    ours = [statistics.median(run[index] for run in taken["arena"]) for index in (0, 1)]
-    for name, times in sorted(taken.items(), key=lambda item: item[0] != "arena"):
-        wall, cpu = (statistics.median(run[index] for run in times) for index in (0, 1))
+    rates = {
+        name: [tokens[name] / statistics.median(run[index] for run in times) for index in (0, 1)]
+        for name, times in taken.items()
+    }
+    for name, (wall, cpu) in sorted(rates.items(), key=lambda item: item[0] != "arena"):
         print(
-            f"{name if name == 'arena' else f'TRL, {name}':15} {tokens / wall:6.0f} {tokens / cpu:6.0f}   "
-            f"arena is {wall / ours[0]:.2f} and {cpu / ours[1]:.2f} times as fast"
+            f"{name if name == 'arena' else f'TRL, {name}':15} {tokens[name]:>6} tokens {wall:6.0f} {cpu:6.0f}   "
+            f"arena is {rates['arena'][0] / wall:.2f} and {rates['arena'][1] / cpu:.2f} times as fast"
         )
 
 

@@ -131,6 +131,7 @@ def test_smol_takes_a_step_through_an_adapter(tmp_path: Path) -> None:
 
     catalogue = load(env={})
     hero = load_to_train(catalogue.heroes["smol"], catalogue.adapters["standard"], models=tmp_path)
+    assert "quantization_config" not in hero.model.config.to_dict()
     engine = Engine.open(hero, settings(max_steps=1, eval_fraction=0.0, max_length=128), progress=Progress())
     before = parts(engine, trained=True)
     result = engine.train(small_rows(8), run="r", quest="a", hooks=Notes(folder=tmp_path))

@@ -87,6 +87,13 @@ def test_a_start_token_is_written_unless_the_tokenizer_adds_it() -> None:
     assert ollama.go_template(turns, adds_start=True).startswith("{{ range")
 
 
+def test_a_token_that_opens_every_turn_is_no_start() -> None:
+    own = tokenizer(CHATML)
+    own.bos_token = "<|im_start|>"
+    assert ollama.probe(own).start == ""
+    assert template_of(ollama.modelfile(own, ".", context_tokens=512)).startswith("{{ range")
+
+
 def test_a_template_that_strips_white_space_is_said_to_do_so() -> None:
     said = ollama.modelfile(tokenizer(TRIMMING), ".", context_tokens=512)
     assert "strips white space" in said and template_of(said).startswith("{{ range")

@@ -204,9 +204,14 @@ def _read(found: Weights) -> Any:
 
 
 def _forget_quantization(model: Any) -> None:
-    """GGUF weights are float32 once they are read; what is left of their quantizer keeps adapters from training."""
+    """GGUF weights are float32 once they are read; what is left of their quantizer keeps adapters from training.
+
+    In the config.json of a checkpoint it would also keep other programs from reading it.
+    """
     model.hf_quantizer = None
     model.is_quantized = False
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
 
 
 def _gguf(found: Weights) -> dict[str, str]:

@@ -106,7 +106,8 @@ def _probe(tokenizer: Any) -> Turns:
     before_system, rest = _split(text("system", "user"), "WORDS0")
     after_system = _before(_split(rest, "WORDS1")[0], before_user)
     start = tokenizer.bos_token or ""
-    start = start if start and before_system.startswith(start) else ""
+    # smol's start token is also what opens every turn: that is no start
+    start = start if before_system.startswith(start) and not before_user.startswith(start) else ""
     before_system, head = before_system.removeprefix(start), head.removeprefix(start)
     default = _after(_before(head, after_system), before_system) if head else ""
     around = {
