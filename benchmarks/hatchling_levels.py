@@ -22,6 +22,7 @@ from pathlib import Path
 from realm.cli.context import open_workspace
 from realm.cli.serve import spin_briefly
 from realm.hero_loop import HeroLoop
+from realm.hero_loop.own_data import OwnData
 from realm.records import CheckpointRecord
 from realm.workspace import Workspace
 
@@ -30,7 +31,8 @@ class Life(HeroLoop):
     """A hero's life that ends when its level is reached or its time is over."""
 
     def prepare(self, until: int, seconds: float, shuffled: bool) -> None:
-        self.began, self.until, self.seconds, self.shuffled = time.perf_counter(), until, seconds, shuffled
+        self.began, self.until, self.seconds = time.perf_counter(), until, seconds
+        self.own_data = Shuffled(self) if shuffled else self.own_data
         self.reached: dict[int, tuple[float, int]] = {}
 
     def be_examined(self, checkpoint: CheckpointRecord) -> None:
@@ -48,14 +50,18 @@ class Life(HeroLoop):
         if level >= self.until or minutes * 60 > self.seconds:
             self.stopping.set()
 
+
+class Shuffled(OwnData):
+    """Practises wrong answers."""
+
     def practise(self) -> None:
-        if not self.shuffled:
+        inbox = self._day.inbox
+        take = inbox.take
+        inbox.take = lambda path: take(shuffle_answers(path))  # type: ignore[method-assign]
+        try:
             super().practise()
-            return
-        take = self.inbox.take
-        self.inbox.take = lambda path: take(shuffle_answers(path))  # type: ignore[method-assign]
-        super().practise()
-        self.inbox.take = take  # type: ignore[method-assign]
+        finally:
+            inbox.take = take  # type: ignore[method-assign]
 
 
 def shuffle_answers(path: Path) -> Path:

@@ -16,7 +16,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-from hatchling_levels import shuffle_answers  # the script's own folder is on the path
 from realm.cli.context import open_workspace
 from realm.cli.serve import spin_briefly
 from realm.events import LevelGained, QuestCompleted
@@ -28,14 +27,6 @@ class Control(HeroLoop):
     """Practises wrong answers for so many quests."""
 
     quests = 6
-
-    def practise(self) -> None:
-        take = self.inbox.take
-        self.inbox.take = lambda path: take(shuffle_answers(path))  # type: ignore[method-assign]
-        try:
-            super().practise()
-        finally:
-            self.inbox.take = take  # type: ignore[method-assign]
 
     def day(self) -> None:
         super().day()

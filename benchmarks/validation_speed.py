@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from realm.quests.checks import content_digest, validate
+from realm.quests.checks import Validation, content_digest, validate
 from realm.quests.deep import DeepCheck
 from realm.quests.elsewhere import Elsewhere
 
@@ -107,7 +107,7 @@ def standard(path: Path) -> str:
 
 
 def deep(path: Path) -> str:
-    return _found(validate(path, level="deep").finding_counts)
+    return _found(validate(path, Validation(level="deep")).finding_counts)
 
 
 def datasets_standard(path: Path) -> str:

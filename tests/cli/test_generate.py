@@ -10,7 +10,7 @@ import pytest
 from realm.cli import main
 from realm.guild.engine import SkillEngine
 from realm.guild.rewards import Rewards
-from realm.quests.checks import validate
+from realm.quests.checks import Validation, validate
 
 
 def run(*arguments: str) -> int:
@@ -23,7 +23,7 @@ def test_prompts_alone_are_a_quest_for_rewards(tmp_path: Path, capsys: pytest.Ca
     file = tmp_path / "bin.jsonl"
     assert run("--skill", "bin", "--level", "2", "--count", "30", "--prompts-only", "--out", str(file)) == 0
     assert "realm quest add" in capsys.readouterr().out
-    report = validate(file, ungradable=Rewards(SkillEngine()).why_not)
+    report = validate(file, Validation(ungradable=Rewards(SkillEngine()).why_not))
     assert report.ok and (report.shape, report.method, report.examples) == ("prompt-only", "grpo", 30)
 
 

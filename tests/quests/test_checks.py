@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from realm.config.schema import QuestSettings
 from realm.errors import HeroError
-from realm.quests.checks import shown_name, validate
+from realm.quests.checks import Validation, shown_name, validate
 from realm.quests.report import Report
 from realm.records import Row
 
@@ -30,7 +30,7 @@ def good(count: int) -> bytes:
 def checked(tmp_path: Path, content: bytes, **options: Any) -> Report:
     path = tmp_path / "file.jsonl"
     path.write_bytes(content)
-    return validate(path, **options)
+    return validate(path, Validation(**options))
 
 
 WHOLE_FILES = {
@@ -286,9 +286,9 @@ def test_prompts_that_nobody_can_grade_are_said_by_who_would_grade(tmp_path: Pat
     lines = [json.dumps({"prompt": str(i), "answer": "1", "skill": "bni" if i < 5 else "bin"}) for i in range(10)]
     file = tmp_path / "quest.jsonl"
     file.write_text("\n".join(lines))
-    report = validate(file, ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.6))
+    report = validate(file, Validation(ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.6)))
     assert report.ok and (report.examples, report.causes) == (5, {"ungradable": 5})
-    assert not validate(file, ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.1)).ok
+    assert not validate(file, Validation(ungradable=ungradable, settings=QuestSettings(bad_row_fraction=0.1))).ok
     file.write_text("\n".join(lines[:5]))
-    report = validate(file, ungradable=ungradable)
+    report = validate(file, Validation(ungradable=ungradable))
     assert not report.ok and "'bni', which is not installed" in report.reason and "realm generate" in report.fix

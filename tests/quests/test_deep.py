@@ -17,7 +17,7 @@ from realm.config.layers import load
 from realm.config.schema import QuestSettings
 from realm.config.schema.places import Finding
 from realm.errors import ConfigError
-from realm.quests.checks import validate
+from realm.quests.checks import Validation, validate
 from realm.quests.deep import CAUSES, DeepCheck
 from realm.quests.deep.near import NearDuplicates
 from realm.quests.deep.rules import grams, loop_in, script_of
@@ -38,7 +38,7 @@ def prose(seed: int, words: int = 60) -> str:
 def deep(tmp_path: Path, rows: list[dict[str, Any]], **options: Any) -> Report:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return validate(path, level="deep", **options)
+    return validate(path, Validation(level="deep", **options))
 
 
 def good(count: int) -> list[dict[str, Any]]:
@@ -141,7 +141,9 @@ def test_the_shares_that_refuse_are_settings() -> None:
 
 def test_a_refused_file_lies_in_failed_with_its_findings(queue: QuestQueue, tmp_path: Path) -> None:
     def check(path: Path, /, *, name: str) -> Report:
-        return validate(path, level="deep", name=name, elsewhere=lambda: Elsewhere(lambda _row: "an examination"))
+        return validate(
+            path, Validation(level="deep", elsewhere=lambda: Elsewhere(lambda _row: "an examination")), name=name
+        )
 
     queue._filing._check = check
     path = tmp_path / "leaked.jsonl"
@@ -224,8 +226,8 @@ def test_sides_scripts_and_loops() -> None:
 
 def _peak_megabytes(path: Path) -> float:
     code = (
-        "import resource, sys; from pathlib import Path; from realm.quests.checks import validate;"
-        "validate(Path(sys.argv[1]), level='deep');"
+        "import resource, sys; from pathlib import Path; from realm.quests.checks import Validation, validate;"
+        "validate(Path(sys.argv[1]), Validation(level='deep'));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)

@@ -187,4 +187,4 @@ def test_conversion_ends_in_a_row_or_in_words(row: dict[str, Any]) -> None:
         assert error.hint and error.param
     else:
         assert shape is not None
-        assert not shape.trainable or {"messages", "completion", "text", "chosen"} & set(got)
+        assert not shape.trainable or {"messages", "completion", "text", "chosen", "prompt"} & set(got)

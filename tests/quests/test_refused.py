@@ -7,7 +7,7 @@ from pathlib import Path
 
 from realm.guild.passives.guard import holds_canary, without_canaries
 from realm.guild.passives.sets import problems
-from realm.quests.checks import validate
+from realm.quests.checks import Validation, validate
 
 LEAK = [{"prompt": f"Solve: {p.prompt}", "completion": p.answer} for p in problems("logic")]
 PLAIN = [{"prompt": f"What is {n}?", "completion": "Answer with the number only."} for n in range(20)]
@@ -20,18 +20,18 @@ def written(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def test_the_report_counts_them(tmp_path: Path) -> None:
-    report = validate(written(tmp_path, PLAIN + LEAK), refused=holds_canary)
+    report = validate(written(tmp_path, PLAIN + LEAK), Validation(refused=holds_canary))
     assert report.ok and report.examples == 25
     assert "5 rows hold a canary's question; they are left out of training." in report.notes
 
 
 def test_a_file_of_canaries_is_unfit(tmp_path: Path) -> None:
-    report = validate(written(tmp_path, LEAK), refused=holds_canary)
+    report = validate(written(tmp_path, LEAK), Validation(refused=holds_canary))
     assert not report.ok and "never trained on" in report.reason and report.fix
 
 
 def test_a_file_without_any_says_nothing_of_them(tmp_path: Path) -> None:
-    report = validate(written(tmp_path, PLAIN), refused=holds_canary)
+    report = validate(written(tmp_path, PLAIN), Validation(refused=holds_canary))
     assert report.ok and not report.notes
 
 

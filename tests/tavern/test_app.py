@@ -12,7 +12,7 @@ from realm.events import BlockerRaised, QuestRejected
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
 from realm.guild.passives.sets import problems
-from realm.quests.checks import validate
+from realm.quests.checks import Validation, validate
 from realm.records import Progress
 from realm.tavern import app as tavern
 from realm.tavern.hero_view import PORTRAITS
@@ -190,7 +190,7 @@ def test_findings_of_deep_validation_are_shown_with_their_lines(demo: Demo) -> N
     row = {"prompt": "Who are you?", "completion": "Who are you?"}
     path = demo.workspace.root / "echo.jsonl"
     path.write_bytes(ROW + json.dumps(row).encode())
-    shown = preview(json.loads(json.dumps(validate(path, level="deep").as_json())))
+    shown = preview(json.loads(json.dumps(validate(path, Validation(level="deep")).as_json())))
     assert ("Rows, echo", "1") in shown.figures and shown.more_findings == 0
     assert [(f.line, f.what) for f in shown.findings] == [(2, "answers with the question itself.")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,8 @@ from realm.guild.held_out import Examinations
 from realm.guild.passives.guard import holds_canary
 from realm.guild.rewards import Rewards
 from realm.heroes.data_profiles import data_profiles
-from realm.quests.checks import Level
-from realm.quests.checks import validate as check
+from realm.quests.checks import Level, Validation
+from realm.quests.checks import validate as validate_file
 from realm.quests.elsewhere import Elsewhere
 from realm.quests.filing import Check
 from realm.quests.inbox import deliver
@@ -142,14 +142,17 @@ def _validated(file: Path, level: Level, hero: str) -> tuple[Report, str]:
     workspace = _workspace()
     settings = load(workspace.settings) if workspace else RealmSettings()
     profile = resolve_hero(settings, hero or settings.campaign.hero)
-    template, prepare = profile.prompt_template, data_profiles.get(profile.data_profile).prepare
-    looked = partial(
-        check, file, level=level, settings=settings.quests, refused=holds_canary, prepare=prepare,
+    asked = Validation(
+        level=level,
+        settings=settings.quests,
+        refused=holds_canary,
+        prepare=data_profiles.get(profile.data_profile).prepare,
         elsewhere=partial(_known_elsewhere, settings, in_workspace=workspace is not None),
         ungradable=Rewards(SkillEngine()).why_not,
-    )  # fmt: skip
+    )
     if level == "quick":
-        return looked(), ""
+        return validate_file(file, asked), ""
+    asked = replace(asked, template=profile.prompt_template)
     try:
         from realm.heroes import chat, weights  # noqa: PLC0415 - transformers costs seconds that quick need not pay
         from realm.heroes.families import families  # noqa: PLC0415
@@ -159,13 +162,16 @@ def _validated(file: Path, level: Level, hero: str) -> tuple[Report, str]:
         )
         tokenizer = families.get(profile.family).load_tokenizer(found)
     except HeroError as error:
-        return looked(template=template), f"no tokens were counted. {error.message} {error.hint}"
+        return validate_file(file, asked), f"no tokens were counted. {error.message} {error.hint}"
     if profile.chat_template:
         tokenizer.chat_template = profile.chat_template
-    return looked(
-        template=template,
-        render=lambda row: chat.render(tokenizer, row), decode=tokenizer.decode, max_length=profile.context_window,
-    ), ""  # fmt: skip
+    asked = replace(
+        asked,
+        render=partial(chat.render, tokenizer),
+        decode=tokenizer.decode,
+        max_length=profile.context_window,
+    )
+    return validate_file(file, asked), ""
 
 
 def _known_elsewhere(settings: RealmSettings, *, in_workspace: bool) -> Elsewhere:
@@ -197,10 +203,19 @@ def _template(realm: Realm) -> str | None:
 def _arrival_check(realm: Realm) -> Check:
     """Validation as a hero that is awake would ask for it, without its tokenizer."""
     settings = realm.settings
-    return partial(
-        check, level=settings.quests.validation, settings=settings.quests, template=_template(realm),
-        refused=holds_canary, elsewhere=partial(_known_elsewhere, settings, in_workspace=True),
-    )  # fmt: skip
+    asked = Validation(
+        level=settings.quests.validation,
+        settings=settings.quests,
+        template=_template(realm),
+        refused=holds_canary,
+        ungradable=Rewards(SkillEngine()).why_not,
+        elsewhere=partial(_known_elsewhere, settings, in_workspace=True),
+    )
+
+    def check(path: Path, /, *, name: str) -> Report:
+        return validate_file(path, asked, name=name)
+
+    return check
 
 
 def _add(realm: Realm, file: Path, priority: str) -> bool:

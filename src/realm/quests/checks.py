@@ -11,7 +11,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -52,43 +52,56 @@ Render = Callable[[Row], Rendered]
 Decode = Callable[[list[int]], str]
 
 
-def validate(
-    path: Path,
-    *,
-    level: Level = "standard",
-    render: Render | None = None,
-    settings: QuestSettings | None = None,
-    decode: Decode | None = None,
-    max_length: int | None = None,
-    template: str | None = None,
-    name: str | None = None,
-    refused: Callable[[Row], bool] | None = None,
-    method: str = "",
-    prepare: Callable[[Row], Row] = lambda row: row,
-    elsewhere: Callable[[], Elsewhere] | None = None,
-    ungradable: Callable[[Row], str] | None = None,
-) -> Report:
+def _as_it_is(row: Row) -> Row:
+    return row
+
+
+def _answerless(row: Row) -> str:
+    return "" if row.get("answer") else "holds no answer, so nobody can grade it"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How files are checked, and for which hero."""
+
+    level: Level = "standard"
+    settings: QuestSettings = field(default_factory=QuestSettings)
+    render: Render | None = None
+    """With the hero's tokenizer; without it no tokens are counted."""
+    decode: Decode | None = None
+    max_length: int | None = None
+    """The hero's longest row in tokens."""
+    template: str | None = None
+    """The hero's prompt_template."""
+    prepare: Callable[[Row], Row] = _as_it_is
+    """Puts a row into the form in which the hero is trained on it."""
+    method: str = ""
+    """The campaign's training method, taken where the file's shape allows it."""
+    refused: Callable[[Row], bool] | None = None
+    """Tells rows that are never trained on: they are counted."""
+    ungradable: Callable[[Row], str] = _answerless
+    """Why nobody can grade answers to a prompt-only row; empty where somebody can."""
+    elsewhere: Callable[[], Elsewhere] = Elsewhere
+    """Asked once, by deep validation, for who knows rows that the file should not hold."""
+
+
+PLAIN = Validation()
+
+
+def validate(path: Path, asked: Validation = PLAIN, *, name: str | None = None) -> Report:
     """Read a file to its end and say what it is worth. Never raises for what the file holds.
 
-    `render` and `decode` are the hero's tokenizer (none: no tokens are counted), `max_length` its longest row in
-    tokens, `template` its prompt_template, `name` the file's name as its owner knows it.
-    `refused` tells rows that are never trained on: they are counted. `method` is the training method of the
-    campaign, taken where the file's shape allows it. `prepare` puts a row into the form in which the hero is trained
-    on it, and `elsewhere` is asked once, by deep validation, for who knows rows that the file should not hold.
-    `ungradable` says why nobody can grade answers to a prompt-only row (empty: somebody can); without it a row needs
-    an answer.
+    `name` is the file's as its owner knows it.
     """
-    settings = settings or QuestSettings()
-    tokens = _Tokens(render, decode, max_length, settings.sample_rows, prepare)
-    survey = _Survey(level, tokens, refused, method, template, _deep(level, elsewhere), ungradable or _answerless)
+    survey = _Survey(asked)
     began = time.monotonic()
     name = shown_name(name or path.name)
     try:
         reason, fix, size = _whole_file(path)
         if not reason:
-            for line in read(path, max_line_bytes=settings.max_line_bytes, template=template):
+            for line in read(path, max_line_bytes=asked.settings.max_line_bytes, template=asked.template):
                 survey.add(line)
-            reason, fix = survey.verdict(settings)
+            reason, fix = survey.verdict()
     except QuestError as error:
         reason, fix, size = error.message, error.hint, 0
     return survey.report(name, size, reason, fix, time.monotonic() - began)
@@ -107,12 +120,12 @@ def _whole_file(path: Path) -> tuple[str, str, int]:
     return (f"The file {kind.what}.", kind.fix, size) if kind else ("", "", size)
 
 
-def _deep(level: Level, elsewhere: Callable[[], Elsewhere] | None) -> DeepCheck | None:
-    if level != "deep":
+def _deep(asked: Validation) -> DeepCheck | None:
+    if asked.level != "deep":
         return None
     from realm.quests.deep import DeepCheck  # noqa: PLC0415 - what it stands on is not needed elsewhere
 
-    return DeepCheck(elsewhere() if elsewhere else Elsewhere())
+    return DeepCheck(asked.elsewhere())
 
 
 def content_digest(row: Row) -> bytes:
@@ -127,24 +140,11 @@ def _content(row: Row) -> str:
 class _Survey:
     """Counts over the lines of one file."""
 
-    def __init__(
-        self,
-        level: Level,
-        tokens: _Tokens,
-        refused: Callable[[Row], bool] | None,
-        method: str,
-        template: str | None,
-        deep: DeepCheck | None,
-        ungradable: Callable[[Row], str],
-    ) -> None:
-        self._level = level
-        self._template = template
-        self._deep = deep
-        self._method = method
-        self._ungradable = ungradable
-        self._refuses = refused
+    def __init__(self, asked: Validation) -> None:
+        self._asked = asked
+        self._deep = _deep(asked)
         self._refused = 0
-        self._tokens = tokens
+        self._tokens = _Tokens(asked)
         self._lines = self._examples = self._duplicates = self._mojibake = 0
         self._causes: Counter[str] = Counter()
         self._problems: list[Any] = []
@@ -172,16 +172,22 @@ class _Survey:
     def _graded(self, line: ReadLine) -> ReadLine:
         """The line, as a problem where answers to it were to be rewarded and nobody can grade them."""
         shape = self.shape
-        if line.row is None or "completion" in line.row or shape is None or shape.method(self._method) not in REWARDED:
+        if (
+            line.row is None
+            or "completion" in line.row
+            or shape is None
+            or shape.method(self._asked.method) not in REWARDED
+        ):
             return line
-        if not (why := self._ungradable(line.row)):
+        if not (why := self._asked.ungradable(line.row)):
             return line
         return replace(line, row=None, problem=Problem(line.number, "ungradable", f"{why}.", _TO_GRADE))
 
-    def verdict(self, settings: QuestSettings) -> tuple[str, str]:
+    def verdict(self) -> tuple[str, str]:
         """Why the file cannot be trained and what to do, or two empty strings."""
         if self._deep:
             self._deep.finish()
+        settings = self._asked.settings
         reason, fix = self._plain_verdict(settings.bad_row_fraction)
         return (reason, fix) if reason or not self._deep else self._deep.verdict(settings, self._examples)
 
@@ -208,13 +214,13 @@ class _Survey:
         return Report(
             name=name,
             size_bytes=size_bytes,
-            level=self._level,
+            level=self._asked.level,
             ok=not reason,
             reason=reason,
             fix=fix,
             shape=shape.name if shape else "",
             conversion=shape.conversion if shape else "",
-            method=shape.method(self._method) if shape else "",
+            method=shape.method(self._asked.method) if shape else "",
             lines=self._lines,
             examples=self._examples,
             bad=self._causes.total(),
@@ -243,10 +249,10 @@ class _Survey:
         self._examples += 1
         if "label" in row:
             self._labels[row["label"]] += 1
-        self._refused += bool(self._refuses and self._refuses(row))
+        self._refused += bool(self._asked.refused and self._asked.refused(row))
         if len(self._ignored) < 20 and self.shape is not None and (ignored := self.shape.ignored(fields)):
             self._ignored |= dict.fromkeys(map(shown_name, sorted(ignored)))
-        if self._level == "quick":
+        if self._asked.level == "quick":
             return
         known = self._remember(row)
         if self._deep:
@@ -289,17 +295,13 @@ class _Survey:
             tokens = self._tokens.counts(self._examples)
             is_text = self.shape is not None and self.shape.name == "text"
             share = tokens.trained_share if tokens else None
-            yield from self._deep.notes(self._template, share, is_text=is_text)
+            yield from self._deep.notes(self._asked.template, share, is_text=is_text)
 
 
 def _as_example(row: Row) -> Row:
     """A prompt-only row with the answer that is looked for, to be counted and shown as other rows are."""
     is_prompt = {"prompt"} <= row.keys() <= {"prompt", "answer", "meta"}
     return {**row, "completion": row.get("answer", "?")} if is_prompt else row
-
-
-def _answerless(row: Row) -> str:
-    return "" if row.get("answer") else "holds no answer, so nobody can grade it"
 
 
 def _not_trained(shape: Shape) -> tuple[str, str]:
@@ -330,19 +332,9 @@ def _nothing_usable(bad: int, problems: Sequence[Any]) -> tuple[str, str]:
 class _Tokens:
     """Token counts over a random sample of rows, drawn while streaming (reservoir sampling, Vitter 1985)."""
 
-    def __init__(
-        self,
-        render: Render | None,
-        decode: Decode | None,
-        max_length: int | None,
-        size: int,
-        prepare: Callable[[Row], Row],
-    ) -> None:
-        self._render = render
-        self._prepare = prepare
-        self._decode = decode
-        self._max_length = max_length
-        self._size = size
+    def __init__(self, asked: Validation) -> None:
+        self._render, self._decode, self._prepare = asked.render, asked.decode, asked.prepare
+        self._max_length, self._size = asked.max_length, asked.settings.sample_rows
         self._random = random.Random("token sample")
         self._sample: list[tuple[int, int, int]] = []  # tokens of the longest answer with its question, all, trained
         self._sides: dict[str, list[int]] = {}

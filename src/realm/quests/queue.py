@@ -29,7 +29,7 @@ from realm.events import (
     QuestSkipped,
 )
 from realm.quests import lineage, ownership, sidecar
-from realm.quests.checks import validate
+from realm.quests.checks import Validation, validate
 from realm.quests.filing import Check, Filing, queued
 from realm.quests.folders import Effect, Folders, Place, companions
 from realm.quests.formats import read
@@ -71,7 +71,8 @@ class QuestQueue:
         self._lock = threading.RLock()
         self._folders = Folders(workspace, effect)
         self._ledger = QuestLedger(db, events, effect)
-        check = check or partial(validate, level=settings.validation, settings=settings, template=template)
+        asked = Validation(level=settings.validation, settings=settings, template=template)
+        check = check or partial(validate, asked=asked)
         self._filing = Filing(self._folders, self._ledger, settings, check, clock)
 
     # -- coming in ---------------------------------------------------------------------------------------------

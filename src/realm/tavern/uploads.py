@@ -16,7 +16,7 @@ from realm.errors import QuestError, UsageError
 from realm.guild.engine import SkillEngine
 from realm.guild.passives.guard import holds_canary
 from realm.guild.rewards import Rewards
-from realm.quests.checks import shown_name, validate
+from realm.quests.checks import Validation, shown_name, validate
 from realm.quests.elsewhere import Elsewhere
 from realm.quests.inbox import deliver
 from realm.records import Row
@@ -40,14 +40,18 @@ class Uploads:
         prepare: Callable[[Row], Row] = lambda row: row,
         elsewhere: Callable[[], Elsewhere] = Elsewhere,
     ) -> None:
-        """`prepare` puts a row into the form in which the hero in play is trained on it; `elsewhere` is asked by deep
-        validation for who knows rows that a quest should not hold.
-        """
+        """`prepare` and `elsewhere` are those of `Validation`."""
         self._inbox = workspace.inbox
         self._workspace = workspace
         self._settings = settings
-        self._prepare = prepare
-        self._elsewhere = elsewhere
+        self._asked = Validation(
+            level=settings.validation,
+            settings=settings,
+            refused=holds_canary,
+            prepare=prepare,
+            ungradable=Rewards(SkillEngine()).why_not,
+            elsewhere=elsewhere,
+        )
 
     async def receive(self, name: str, chunks: AsyncIterator[bytes]) -> str:
         """Store a body under a new token. Raises QuestError when it is larger than allowed; nothing is left then."""
@@ -63,16 +67,7 @@ class Uploads:
 
     def preview(self, token: str) -> Preview:
         """What the file is and what of it would be trained."""
-        report = validate(
-            self._known(token),
-            level=self._settings.validation,
-            settings=self._settings,
-            name=self._name(token),
-            refused=holds_canary,
-            prepare=self._prepare,
-            ungradable=Rewards(SkillEngine()).why_not,
-            elsewhere=self._elsewhere,
-        )
+        report = validate(self._known(token), self._asked, name=self._name(token))
         return preview({**asdict(report), "causes": dict(report.causes)}, token)
 
     def add(self, token: str, priority: str) -> str:

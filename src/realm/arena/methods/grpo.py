@@ -12,7 +12,6 @@ of the two is 1 and its clipping never takes hold.
 from __future__ import annotations
 
 import copy
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from trl.trainer.utils import add_fused_lm_head
 from realm.arena.callbacks import StepFacts
 from realm.arena.data import Examples, Reading
 from realm.arena.methods import Parts
-from realm.arena.methods.warm import WarmTrainer, untouched
+from realm.arena.methods.warm import WarmTrainer, common_arguments, quiet, untouched
 from realm.arena.precision import prepare
 from realm.arena.rollouts import Group, Rollout, Sampler, read
 from realm.arena.seeds import number
@@ -104,9 +103,7 @@ class GroupRelative:
             )
             self._forward = parts.model.__dict__["forward"]  # scores answers without holding all logits
         self.trainer.bf16 = prepare(parts.model, parts.settings.bf16)
-        for callback in list(self.trainer.callback_handler.callbacks):
-            if type(callback).__name__ == "PrinterCallback":
-                self.trainer.remove_callback(callback)
+        quiet(self.trainer)
 
     def course(self, rows: Iterable[Row], *, seed: str) -> RewardCourse:
         prompts, too_long = read(rows, self._parts)
@@ -274,26 +271,12 @@ def _slice(value: Any, first: int, end: int) -> Any:
 
 
 def _arguments(settings: Hyperparameters) -> dict[str, Any]:
-    """Only TRL's scoring and the Trainer's loop are wanted, not its sampling, logging, saving or data preparation."""
+    """Only TRL's scoring is wanted besides, not its sampling: answers are handed in."""
     return {
-        "output_dir": tempfile.gettempdir(),  # the Trainer insists on a folder; nothing is written to it
+        **common_arguments(settings),
         "per_device_train_batch_size": settings.batch_rows * settings.num_generations,
-        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
         "num_generations": settings.num_generations,
         "max_completion_length": settings.max_completion_length,
         "temperature": settings.temperature,
         "beta": 0.0,  # above 0 TRL would load the reference by the model's name: see `reference`
-        "max_grad_norm": settings.max_grad_norm,
-        "num_train_epochs": 1,
-        "learning_rate": settings.learning_rate,
-        "bf16": False,  # the trainer's own: see WarmTrainer.bf16
-        "gradient_checkpointing": settings.gradient_checkpointing,
-        "seed": settings.seed % 2**32,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "logging_strategy": "no",
-        "logging_nan_inf_filter": False,
-        "save_strategy": "no",
-        "eval_strategy": "no",
-        "dataloader_pin_memory": False,
     }

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from realm.arena.control import Request
@@ -24,12 +23,11 @@ from realm.arena.fit.fit import Fit
 from realm.arena.fit.remembered import Remembered
 from realm.arena.teachers import Teachers
 from realm.config.adapters import require_trainable
-from realm.config.beginning import practice_name
 from realm.config.run_spec import RunSpec, campaign_spec, installed_versions, program_commit
 from realm.config.schema import RealmSettings
 from realm.config.teacher import TeacherName
 from realm.db import Database
-from realm.errors import DiskFull, NothingToLearn, RealmError, SkillBroken
+from realm.errors import DiskFull, NothingToLearn, RealmError
 from realm.events import (
     BlockerCleared,
     BlockerRaised,
@@ -38,32 +36,29 @@ from realm.events import (
     QuestStarted,
     RunFailed,
     RunFinished,
-    RunLightened,
-    RunPaused,
-    RunResumed,
     RunStarted,
     TeacherFixed,
 )
-from realm.guild import cap_watch, curriculum, examiner, pairs, reward_practice, sparring, strategies
+from realm.guild import cap_watch, examiner
 from realm.guild.awards import AwardLedger
-from realm.guild.campaigns import CampaignWatch, recorded, short_name, start_folder
+from realm.guild.campaigns import CampaignWatch, recorded, start_folder
 from realm.guild.held_out import Examinations
 from realm.guild.ledger import GuildLedger
 from realm.guild.marks import Marks
-from realm.guild.own_practice import OwnPractice, Standing
 from realm.guild.passives.canaries import Canaries
 from realm.guild.passives.guard import holds_canary, without_canaries
 from realm.guild.progression import Examination, pooled
 from realm.guild.rewards import Rewards, told
 from realm.guild.roster import Roster
-from realm.guild.sparring_ledger import SparringLedger
 from realm.guild.strain import Advice, StrainMeter, meter_of
+from realm.hero_loop.hooks import Hooks
+from realm.hero_loop.own_data import OwnData
 from realm.heroes.to_train import load_to_train
 from realm.heroes.weights import HATCHLING
-from realm.quests.checks import validate
+from realm.quests.checks import Validation, validate
 from realm.quests.elsewhere import Elsewhere
-from realm.quests.inbox import Inbox, deliver
-from realm.quests.past import TrainedRows, real_rows
+from realm.quests.inbox import Inbox
+from realm.quests.past import TrainedRows
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
 from realm.records import UNNAMED, CheckpointRecord, Progress, Row, RunResult, StepMetrics
@@ -79,8 +74,6 @@ from realm.workspace import Workspace
 log = logging.getLogger(__name__)
 REST_SECONDS = 0.5
 BEAT_ROWS = 1000
-LOSS_STEPS = 20
-"""Steps whose mean loss the guards of practice look at."""
 KEPT_PRACTICE = 20
 """Files of completed practice that stay to be looked at; the seed in a sidecar makes any of them again."""
 
@@ -101,10 +94,9 @@ class HeroLoop:
         self.skills = self.roster.engine
         self.guild = GuildLedger(db, events, settings.curriculum, engine=self.skills)
         self.rewards = Rewards(self.skills)
-        self.own_practice = OwnPractice(self.key, self.guild, self.skills, events, workspace, settings)
+        self.own_data = OwnData(self)
         self.canaries = Canaries(db, events, settings.passives)
         self.held_out = Examinations(settings.campaign.skills, settings.curriculum)
-        self.bouts = SparringLedger(db, events)
         self.marks = Marks(settings.strain)
         self.teachers = Teachers(
             self.hyperparameters, settings.heroes, models=workspace.models,
@@ -196,8 +188,7 @@ class HeroLoop:
         """The queue checks what arrives with this hero's own tokenizer."""
         hero = self.engine.hero
         tokenizer = copy.deepcopy(hero.tokenizer)  # the inbox has a thread of its own; a tokenizer serves one at a time
-        validated = partial(
-            validate,
+        asked = Validation(
             level=self.settings.quests.validation,
             elsewhere=self.known_elsewhere,
             render=partial(hero.family.render, tokenizer),
@@ -213,7 +204,7 @@ class HeroLoop:
 
         def check(path: Path, /, *, name: str) -> Report:
             with self.heart.during():
-                return validated(path, name=name)
+                return validate(path, asked, name=name)
 
         self.queue = QuestQueue(
             self.workspace, self.db, self.events, self.settings.quests,
@@ -253,10 +244,10 @@ class HeroLoop:
         if quest := self.queue.active() or self.begun():
             return quest
         self.workspace.withdraw("skip")  # nothing is in training: what it was meant for has ended, or never began
-        self.queue.expire(self.outdated, self.key)
+        self.queue.expire(self.own_data.outdated, self.key)
         idle = self.profile.idle_generation
         if idle.enabled and self.queue.waiting() <= idle.min_queue_depth and not self.inbox.expects:
-            self.make_data()
+            self.own_data.make()
         quest = self.queue.claim()
         if quest is None and not idle.enabled:
             self.block(
@@ -269,72 +260,6 @@ class HeroLoop:
         """The quest that this campaign left half trained when another one was put in play: it goes on first."""
         progress = self.engine.progress
         return self.queue.claim(progress.quest) if progress.quest and not progress.quest_done else None
-
-    def make_data(self) -> None:
-        """The hero's own data: its mistakes where it is time, then practice. A skill that fails is left out."""
-        try:
-            self.spar()
-            self.practise()
-        except SkillBroken as broken:
-            self.skills.set_aside(broken)  # the next day plans without it
-
-    def practise(self) -> None:
-        """Make a quest of the hero's own, unless a guard pauses it; it enters by the inbox like any other."""
-        if not self.roster.usable():
-            self.block("no-skill", "practising", "No skill in focus can be used.", "Mend one, or set campaign.skills.")
-            return
-        step, count = self.engine.progress.step, self.guild.practice_count(self.key)
-        rows = self.profile.idle_generation.examples
-        seed = f"{practice_name(self.settings, self.key)}/{self.settings.campaign.seed}/{step}/{count}"
-        past = partial(real_rows, self.queue, self.settings.guards.grounding_quests)
-        choose = reward_practice.chooser(self.hyperparameters, self.skills, self.engine.sample)
-        batch = self.own_practice.batch(self.plan_practice, rows, seed, self.training_stands(), past, choose)
-        if batch is None:
-            return  # a guard says no, and has said why
-        name = f"practice-{short_name(self.key)}-{step:08d}-{count}.jsonl"
-        path = batch.write(self.workspace.inbox / name, seed, owner=self.key)
-        if quest := self.inbox.take(path):
-            self.guild.record_practice(
-                self.key, quest.id, step=step, rows=quest.rows, mix=batch.mix, advice=self.advice()
-            )
-
-    def spar(self) -> None:
-        """Where it is time, make a quest of the hero's own wrong answers."""
-        step, rule = self.engine.progress.step, self.profile.sparring
-        levels = {name: self.skills.get(name).levels for name in self.roster.usable()}
-        for skill, level, practices in self.bouts.due(self.key, self.guild, levels, rule):
-            seed = f"spar/{self.key}/{step}/{practices}"
-            bout = pairs.hold_as(
-                rule, self.skills, skill, level, rule.problems, seed, self.answer, self.sample,
-                method=self.hyperparameters.method,
-            )  # fmt: skip
-            if name := sparring.file_name(bout, step):
-                about = bout.sidecar(f"{self.key}@{step}")
-                self.inbox.take(deliver(self.workspace, name, bout.lines(), priority="high", meta=about))
-            self.bouts.record(self.key, bout, step=step, quest=name, practices=practices)
-
-    def outdated(self, about: Mapping[str, Any]) -> str:
-        """Why a waiting quest of the hero's own mistakes, by its sidecar, is not worth training any more."""
-        return sparring.outdated(about.get("checkpoint", ""), self.key, self.keeper.ledger.steps(self.key))
-
-    def plan_practice(self) -> curriculum.Mix:
-        """What to practise next: the frontier, above, below, review and repair."""
-        view = self.guild.view(
-            self.key,
-            self.skills,
-            self.roster.usable(),
-            advice=self.advice(),
-            priorities=self.profile.skill_priorities,
-            review_share=self.profile.idle_generation.review_share,
-        )
-        return strategies.plan(
-            view, self.settings.curriculum, seed=f"{practice_name(self.settings, self.key)}/{self.engine.progress.step}"
-        )
-
-    def training_stands(self) -> Standing:
-        """What the guards of practice look at."""
-        recent = self.metrics.recent(self.key, LOSS_STEPS)
-        return Standing(self.engine.progress.step, self.advice(), fmean(m.loss for m in recent) if recent else None)
 
     # -- training ----------------------------------------------------------------------------------------------
     def train(self, quest: Quest) -> RunResult:
@@ -351,7 +276,7 @@ class HeroLoop:
         tracked = TrackedRun(self.key, run, self.engine.progress.step + 1, told, folder)
         trackers = open_trackers(self.hyperparameters.report_to, tracked, self.events)
         with MetricsWriter(self.db, self.key, run, trackers=trackers) as writer:
-            hooks = _Hooks(self, quest, writer)
+            hooks = Hooks(self, quest, writer)
             return self.engine.train(self.rows(quest), run=run, quest=quest.id, hooks=hooks, method=quest.method)
 
     def teaching_checkpoint(self, named: TeacherName) -> tuple[str, Path]:
@@ -555,46 +480,6 @@ class HeroLoop:
         if self.blocked:
             self.say(BlockerCleared(blocker=self.blocked))
             self.blocked = None
-
-
-class _Hooks:
-    """What the arena asks of the day while it trains."""
-
-    def __init__(self, day: HeroLoop, quest: Quest, writer: MetricsWriter) -> None:
-        self._day, self._quest, self._writer = day, quest, writer
-        self._last: dict[str, float] = {}
-        self._asked: Request | None = None
-
-    def on_step(self, metrics: StepMetrics) -> None:
-        self._last["loss"] = metrics.loss
-        if metrics.val_loss is not None:
-            self._last["val_loss"] = metrics.val_loss
-        self._day.on_step(self._quest, metrics, self._writer)
-
-    def save(self, engine: Engine) -> None:
-        self._writer.flush()
-        if self._asked == "skip":
-            self._day.leave_quest()  # before the seal: a quest sealed as done would be filed as completed
-        self._day.save(self._quest, self._last)
-        if self._day.hyperparameters.report_to:
-            step = self._day.engine.progress.step
-            taken = [one for one in self._day.guild.newest(self._day.key) if one.step == step]
-            self._writer.track(step, {f"exam/{one.skill}/{one.level}": one.accuracy for one in taken})
-
-    def request(self) -> Request | None:
-        self._day.heart.beat()
-        self._asked = self._day.request(self._quest)
-        return self._asked
-
-    def on_pause(self, step: int) -> None:
-        self._writer.flush()
-        self._day.say(RunPaused(run=self._day.engine.progress.run, step=step))
-
-    def on_resume(self, step: int) -> None:
-        self._day.say(RunResumed(run=self._day.engine.progress.run, step=step))
-
-    def on_lighten(self, step: int, before: int, tokens: int) -> None:
-        self._day.say(RunLightened(run=self._day.engine.progress.run, step=step, before=before, tokens=tokens))
 
 
 def _sealed_before(progress: Progress) -> RunResult:
