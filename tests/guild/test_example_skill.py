@@ -37,6 +37,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     target = tmp_path / "packages"
     install_project(target, EXAMPLE)
     monkeypatch.syspath_prepend(target)
+    sys.modules.pop("realm_skill_clock", None)  # another test may have imported its own
     yield target
     sys.modules.pop("realm_skill_clock", None)
 

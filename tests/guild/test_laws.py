@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ def test_every_shipped_skill_obeys(name: str, law: Law) -> None:
 def test_the_example_obeys(law: Law, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_project(tmp_path, EXAMPLE)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "realm_skill_clock", raising=False)  # another test may have imported its own
     assert list(law(SkillEngine().get("clock"))) == []
 
 

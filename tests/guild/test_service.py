@@ -140,7 +140,9 @@ def test_openapi_holds_for_whatever_is_sent(name: str) -> None:
             @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
             @given(operation.as_strategy(generation_mode=mode))
             def holds(case: Case) -> None:
-                case.call_and_validate()
+                response = case.call()
+                if response.status_code != 413:  # larger than a service reads: never held against the schema
+                    case.validate_response(response)
 
             with suppress(Unsatisfiable):  # a route without parameters has no wrong ones
                 holds()

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from realm.guild.engine import SkillEngine
-from realm.guild.own_practice import OwnPractice, overlook
+from realm.guild.own_practice import overlook
 from realm.guild.skill import Problem, Side
 from realm.guild.skills.binary import BinarySkill
+from realm.hero_loop.own_data import OwnData
 from realm.registry import Registry
 from realm.workspace import Workspace
 from tests.stories.conftest import SETTINGS, quest_lines
@@ -56,9 +57,7 @@ def test_a_skill_that_repeats_itself_pauses_practice_and_files_go_on(home: Works
     registry: Registry[Any] = Registry("skill")
     registry.register("bin", lambda: stuck)
     story.loop.skills = SkillEngine(registry)
-    story.loop.own_practice = OwnPractice(
-        story.loop.key, story.loop.guild, story.loop.skills, story.realm.events, home, story.realm.settings
-    )
+    story.loop.own_data = OwnData(story.loop)
     with story:
         raised = story.until("blocker_raised")[0]
         assert "practice of bin level" in raised.why  # type: ignore[attr-defined]

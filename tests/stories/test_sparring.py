@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -48,14 +50,23 @@ def practise(home: Workspace, rows: int) -> None:
     (home.inbox / f"bin-{rows}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
-@pytest.fixture
-def trained(home: Workspace, nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A tiny hero that has seen enough of BIN to write its answers, and to get many of them wrong."""
-    monkeypatch.setenv("REALM_HOME", str(home.root))
+@pytest.fixture(scope="module")
+def reared(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Path:
+    """The workspace of a tiny hero that has seen enough of BIN to write its answers, and to get many of them wrong."""
+    home = Workspace(tmp_path_factory.mktemp("sparring") / "realm")
+    home.create()
     text = PRACTISING.replace("max_length = 128", "max_length = 256").replace("save_steps = 5", "save_steps = 500")
     home.settings.write_text(text)
     practise(home, 4000)
     assert nursery.live(home.root) == 0
+    return home.root
+
+
+@pytest.fixture
+def trained(reared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of that hero's workspace."""
+    home = Workspace(shutil.copytree(reared, tmp_path / "trained", symlinks=True))
+    monkeypatch.setenv("REALM_HOME", str(home.root))
     return home
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from realm.events import LevelGained, QuestCompleted
 from realm.guild.progression import Examination
+from realm.heroes import kv_cache
 from realm.hero_loop import HeroLoop
 from realm.records import CheckpointRecord
 from realm.weaver.heartbeat import Heartbeat
@@ -75,7 +76,10 @@ class Counted(Heartbeat):
         self.beats.append(time.monotonic())
 
 
-def test_a_hero_shows_life_while_it_loads_and_between_the_batches_of_an_examination(home: Workspace) -> None:
+def test_a_hero_shows_life_while_it_loads_and_between_the_batches_of_an_examination(
+    home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kv_cache, "CACHE_BYTES", kv_cache.CACHE_BYTES // 40)  # so that they need several batches
     with life(home, awake=False) as loop:
         heart = loop.heart = Counted(home.logs / "hero.beat")
         loop.wake()
@@ -84,7 +88,7 @@ def test_a_hero_shows_life_while_it_loads_and_between_the_batches_of_an_examinat
         prompts = [f"{'9' * (i % 7)} {i}?" for i in range(150)]
         heart.beats.clear()
         answers = loop.answer(prompts)
-        assert len(heart.beats) == 3  # 64 + 64 + 22
+        assert 1 < len(heart.beats) < len(prompts)
         assert answers == one_by_one(loop, prompts)
 
 
