@@ -13,8 +13,8 @@ import pytest
 
 from realm.events import LevelGained, QuestCompleted
 from realm.guild.progression import Examination
-from realm.heroes import kv_cache
 from realm.hero_loop import HeroLoop
+from realm.heroes import kv_cache
 from realm.records import CheckpointRecord
 from realm.weaver.heartbeat import Heartbeat
 from realm.workspace import Workspace
