@@ -4,7 +4,8 @@ python benchmarks/hatchling_levels.py [--seeds 0 1 2] [--until 3] [--minutes 10]
 
 The clock starts before the hero is built; examinations, sealing and the generation of practice are inside. With
 --shuffled every practice problem gets the answer of another one: the control, which must reach nothing.
-Prints each examination of a frontier, then a line per seed and the medians. Give it a quiet machine.
+Prints each examination of a frontier, then a line per seed and the medians. Give it a quiet machine; how fast it was
+just then is told before each life by the time of a reference step.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import threading
 import time
 from pathlib import Path
 
+from machine import reference_ms
 from realm.cli.context import open_workspace
 from realm.cli.serve import spin_briefly
 from realm.hero_loop import HeroLoop
@@ -102,8 +104,9 @@ def main() -> None:
     spin_briefly()
     lives = {}
     for seed in chosen.seeds:
-        print(f"seed {seed}", flush=True)
+        print(f"seed {seed}  (reference step of this machine: {reference_ms():.1f} ms)", flush=True)
         lives[seed] = live(seed, chosen)
+    print(f"reference step of this machine: {reference_ms():.1f} ms")
     for seed, reached in lives.items():
         told = ", ".join(
             f"L{level} {minutes:.2f} min ({tokens:,} tokens)" for level, (minutes, tokens) in reached.items()
