@@ -16,6 +16,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from hatchling_levels import Shuffled
 from realm.cli.context import open_workspace
 from realm.cli.serve import spin_briefly
 from realm.events import LevelGained, QuestCompleted
@@ -24,7 +25,7 @@ from realm.workspace import Workspace
 
 
 class Control(HeroLoop):
-    """Practises wrong answers for so many quests."""
+    """A life of so many quests."""
 
     quests = 6
 
@@ -44,7 +45,7 @@ def live(seed: int, chosen: argparse.Namespace) -> tuple[list[float], int]:
         workspace.settings.write_text(f"campaign.seed = {seed}\n{examples}\n", encoding="utf-8")
         realm = open_workspace(workspace, checkpoints=True)
         control = Control(realm.workspace, realm.settings, realm.db, realm.events)
-        control.quests = chosen.quests
+        control.quests, control.own_data = chosen.quests, Shuffled(control)
         control.live(threading.Event())
         gained = sum(isinstance(r.fact, LevelGained) for r in realm.events.replay(kinds=["level_gained"]))
         taken = [e.accuracy for e in reversed(control.guild.examinations(control.key)) if e.role == "frontier"]
