@@ -37,7 +37,8 @@ def prepare(model: Any, bf16: bool | Literal["auto"]) -> bool:
 
 def _attention(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: Any) -> Any:
     with torch.autocast(query.device.type, enabled=False):
-        return sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **options)
+        heard, weights = sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **options)
+    return heard.to(query.dtype), weights  # a base that is held in bfloat16 goes on in it
 
 
 AttentionInterface.register(ATTENTION, _attention)
