@@ -50,6 +50,8 @@ class Quiet:
 
     def on_resume(self, step: int) -> None: ...
 
+    def on_lighten(self, step: int, before: int, tokens: int) -> None: ...
+
 
 class Turns:
     """Between two steps of the arena, one step of each loop it is compared with."""

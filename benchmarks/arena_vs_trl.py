@@ -9,7 +9,6 @@ counts is the time inside the training loop. Useful tokens are those of the rows
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +17,8 @@ import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
-from arena_throughput import Clocks, Quiet, bin_rows, clocks, since
+from arena_throughput import Quiet, bin_rows
+from beside_trl import QUIET, medians
 from realm.arena.engine import Engine
 from realm.config.schema import Hyperparameters
 from realm.heroes.hero import load
@@ -29,10 +29,9 @@ def trl_trainer(rows: list[dict[str, Any]], folder: str, **precision: bool) -> S
     """As in TRL's quick start; only reports, progress bars and saves are off, and the CPU is named."""
     hero = load("hatchling")
     steps = -(-len(rows) // SFTConfig(folder, bf16=False).per_device_train_batch_size)
-    quiet = {"report_to": "none", "disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
     return SFTTrainer(
         model=hero.model,
-        args=SFTConfig(output_dir=folder, max_steps=steps, use_cpu=True, **precision, **quiet),
+        args=SFTConfig(output_dir=folder, max_steps=steps, use_cpu=True, **precision, **QUIET),
         train_dataset=Dataset.from_list(rows),
         processing_class=hero.tokenizer,
     )
@@ -58,16 +57,10 @@ def main() -> None:
             "TRL, its defaults (bf16)": trl_trainer(rows, folder).train,
             "TRL in float32": trl_trainer(rows, folder, bf16=False).train,
         }
-        taken: dict[str, list[Clocks]] = {name: [] for name in runs}
-        for _ in range(chosen.rounds):
-            for name, run in runs.items():
-                began = clocks()
-                run()
-                taken[name].append(since(began))
+        taken = medians(runs, chosen.rounds)
     print(f"{len(rows)} rows, {tokens} tokens, {chosen.threads} threads; useful tokens/s by the clock and of CPU time")
-    ours = [statistics.median(run[index] for run in taken["arena"]) for index in (0, 1)]
-    for name, times in taken.items():
-        wall, cpu = (statistics.median(run[index] for run in times) for index in (0, 1))
+    ours = taken["arena"]
+    for name, (wall, cpu) in taken.items():
         print(
             f"{name:25} {tokens / wall:6.0f} {tokens / cpu:6.0f}   arena is {wall / ours[0]:.2f} and "
             f"{cpu / ours[1]:.2f} times as fast"

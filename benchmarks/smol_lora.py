@@ -12,7 +12,6 @@ own tokens are counted, padding not (TRL gets the rows as messages, so that it r
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -23,7 +22,8 @@ from datasets import Dataset
 from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
-from arena_throughput import Clocks, Quiet, bin_rows, clocks, since
+from arena_throughput import Quiet, bin_rows
+from beside_trl import QUIET, medians
 from realm.arena.engine import Engine
 from realm.arena.precision import multiplies_bfloat16
 from realm.config.layers import load as load_settings
@@ -53,10 +53,9 @@ def as_messages(row: dict[str, Any]) -> dict[str, Any]:
 
 def trl_trainer(rows: list[dict[str, Any]], adapter: AdapterSettings, folder: str, **chosen: Any) -> SFTTrainer:
     hero = load("smol")
-    quiet = {"report_to": "none", "disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
     return SFTTrainer(
         model=hero.model,
-        args=SFTConfig(output_dir=folder, num_train_epochs=1, use_cpu=not torch.cuda.is_available(), **chosen, **quiet),
+        args=SFTConfig(output_dir=folder, num_train_epochs=1, use_cpu=not torch.cuda.is_available(), **chosen, **QUIET),
         train_dataset=Dataset.from_list([as_messages(row) for row in rows]),
         processing_class=hero.tokenizer,
         peft_config=LoraConfig(
@@ -99,21 +98,13 @@ def main() -> None:
             trainer = trl_trainer(rows, adapter, folder, **others[name])
             tokens[name] = sum(len(row) for row in trainer.train_dataset["input_ids"])
             runs[name] = trainer.train
-        taken: dict[str, list[Clocks]] = {name: [] for name in runs}
-        for _ in range(chosen.rounds):
-            for name, run in runs.items():
-                began = clocks()
-                run()
-                taken[name].append(since(began))
+        taken = medians(runs, chosen.rounds)
     trained = sum(p.numel() for p in engine.hero.model.parameters() if p.requires_grad)
     print(
         f"{len(rows)} rows, {chosen.threads} threads, bf16 {bf16}, adapter {chosen.adapter} "
         f"({trained:,} parameters); useful tokens/s by the clock and of CPU time"
     )
-    rates = {
-        name: [tokens[name] / statistics.median(run[index] for run in times) for index in (0, 1)]
-        for name, times in taken.items()
-    }
+    rates = {name: [tokens[name] / seconds for seconds in times] for name, times in taken.items()}
     for name, (wall, cpu) in sorted(rates.items(), key=lambda item: item[0] != "arena"):
         print(
             f"{name if name == 'arena' else f'TRL, {name}':15} {tokens[name]:>6} tokens {wall:6.0f} {cpu:6.0f}   "

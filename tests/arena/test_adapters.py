@@ -76,6 +76,7 @@ def test_muon_takes_nothing_of_an_adapter(base: Path) -> None:
     [
         (small_adapter(lora_dropout=0.2), {}),
         (small_adapter(lora_dropout=0.2, use_dora=True), {"ema_decay": 0.9}),
+        (small_adapter(lora_dropout=0.2, quantize="bf16"), {}),
         (small_adapter(use_rslora=True), {"packing": False, "gradient_accumulation_steps": 8, "optim": "muon"}),
     ],
 )

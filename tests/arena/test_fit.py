@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -203,8 +204,7 @@ def test_smaller_parts_train_the_same_batches(packing: bool) -> None:
 
 
 SHORT = """
-import faulthandler, json, resource, sys
-faulthandler.dump_traceback_later(60, exit=True)
+import json, resource, sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}]
 import torch
@@ -244,7 +244,9 @@ def in_short_memory(extra: int, batch: int, file: Path, length: int = 256) -> di
     """A run in a process of its own, whose address space may grow by `extra` bytes (0: as much as it likes)."""
     script = SHORT.format(tests=str(Path(__file__).parents[2]))
     command = [sys.executable, "-c", script, str(extra), str(batch), str(length), str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    # Freed tensors go back to the system at once: what an allocator holds back of them would differ from run to run.
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, env=environment)
     assert done.returncode == 0, done.stderr
     told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return told
@@ -268,5 +270,5 @@ def test_an_allocator_that_refuses_divides_the_batch_and_the_rows_stay_the_same(
 
 @pytest.mark.slow
 def test_memory_for_not_even_one_row_ends_in_words(tmp_path: Path) -> None:
-    told = in_short_memory(6_000_000, 2, tmp_path / "fit.json", length=2000)
+    told = in_short_memory(3_000_000, 2, tmp_path / "fit.json", length=2000)
     assert "Memory ran out" in str(told["error"])

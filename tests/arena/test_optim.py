@@ -9,8 +9,10 @@ import torch
 from realm.arena.optim import build
 from realm.arena.optim.muon import Muon, MuonWithAdamW, orthogonal, split
 from realm.errors import TrainingError
+from realm.heroes.hero import LoadedHero
 
 from .arena_support import settings, small_hero
+from .optim_support import made, moves_at_rate_zero, step
 
 
 def test_muon_takes_the_hidden_matrices_and_adamw_the_rest() -> None:
@@ -56,29 +58,22 @@ def test_it_is_torchs_muon_with_matrices_taken_together(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("optim", ["adamw", "muon"])
 def test_state_goes_to_disk_and_back_exactly(optim: str) -> None:
-    def steps(model: torch.nn.Module, optimizer: torch.optim.Optimizer, seeds: range) -> None:
+    def steps(hero: LoadedHero, optimizer: torch.optim.Optimizer, seeds: range) -> None:
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
-            for p in model.parameters():
-                p.grad = torch.randn(p.shape, generator=generator)
-            optimizer.step()
+            step(hero.model, optimizer, lambda p, draw=generator: torch.randn(p.shape, generator=draw))
 
-    def made() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-        hero = small_hero()
-        hidden = hero.family.hidden_matrices(hero.model)
-        return hero.model, build(hero.model, settings(optim=optim, weight_decay=0.1), hidden_matrices=hidden)
-
-    model, optimizer = made()
-    steps(model, optimizer, range(3))
+    hero, optimizer = made(optim, weight_decay=0.1)
+    steps(hero, optimizer, range(3))
     file = io.BytesIO()
     torch.save(optimizer.state_dict(), file)
-    other, fresh = made()
-    other.load_state_dict(model.state_dict())
+    other, fresh = made(optim, weight_decay=0.1)
+    other.model.load_state_dict(hero.model.state_dict())
     file.seek(0)
     fresh.load_state_dict(torch.load(file, weights_only=True))
-    steps(model, optimizer, range(3, 6))
+    steps(hero, optimizer, range(3, 6))
     steps(other, fresh, range(3, 6))
-    for a, b in zip(model.parameters(), other.parameters(), strict=True):
+    for a, b in zip(hero.model.parameters(), other.model.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -89,14 +84,7 @@ def test_norms_do_not_decay() -> None:
 
 
 def test_one_list_of_groups_serves_schedules() -> None:
-    hero = small_hero()
-    optimizer = build(hero.model, settings(optim="muon"), hidden_matrices=hero.family.hidden_matrices(hero.model))
+    hero, optimizer = made("muon")
     assert isinstance(optimizer, MuonWithAdamW)
     optimizer.load_state_dict(optimizer.state_dict())
-    for group in optimizer.param_groups:
-        group["lr"] = 0.0
-        for p in group["params"]:
-            p.grad = torch.ones_like(p)
-    before = [p.clone() for p in hero.model.parameters()]
-    optimizer.step()
-    assert all(torch.equal(a, b) for a, b in zip(before, hero.model.parameters(), strict=True))
+    assert not moves_at_rate_zero(hero, optimizer)

@@ -22,6 +22,7 @@ from realm.heroes.families import families
 from realm.records import Progress
 
 from .arena_support import Notes, settings, small_hero, small_rows
+from .optim_support import made, moves_at_rate_zero, step
 
 HERE = ["adamw_8bit", "galore", "galore_8bit", "apollo"]
 LOW_RANK: dict[str, Any] = {"optim_rank": 8, "optim_update_gap": 4}
@@ -49,11 +50,8 @@ def test_it_learns_and_goes_on_bit_for_bit(optim: str, tmp_path: Path) -> None:
 
 def test_eight_bits_take_a_quarter_of_the_memory() -> None:
     def state_bytes(optim: str) -> int:
-        hero = small_hero()
-        optimizer = build(hero.model, settings(optim=optim), hidden_matrices=[])
-        for p in hero.model.parameters():
-            p.grad = torch.ones_like(p)
-        optimizer.step()
+        hero, optimizer = made(optim)
+        step(hero.model, optimizer)
         states = optimizer.state_dict()["state"].values()
         return sum(t.nbytes for state in states for t in state.values() if isinstance(t, torch.Tensor))
 
@@ -113,9 +111,9 @@ def test_apollo_steps_along_the_gradient_and_its_norm_grows_slowly() -> None:
     chosen = settings(optim="apollo", optim_rank=4, learning_rate=0.1)
     optimizer = Apollo([p], [], lambda parts: torch.optim.AdamW(parts, lr=0.1, betas=(0.9, 0.95)), chosen)
     norms = []
-    for step in range(4):
+    for power in range(4):
         before = p.detach().clone()
-        p.grad = torch.randn(p.shape, generator=generator) * 10**step
+        p.grad = torch.randn(p.shape, generator=generator) * 10**power
         optimizer.step()
         moved = (before - p.detach()) / 0.1
         channels = moved / p.grad  # one factor a row, each positive
@@ -131,17 +129,9 @@ def test_a_model_without_hidden_matrices_is_refused() -> None:
 
 
 def test_the_rate_of_a_schedule_reaches_the_optimizer_within() -> None:
-    hero = small_hero()
-    hidden = hero.family.hidden_matrices(hero.model)
-    optimizer = build(hero.model, settings(optim="galore", weight_decay=0.5), hidden_matrices=hidden)
+    hero, optimizer = made("galore", weight_decay=0.5)
     assert isinstance(optimizer, LowRank)
-    before = [p.detach().clone() for p in hero.model.parameters()]
-    for group in optimizer.param_groups:
-        group["lr"] = 0.0
-        for p in group["params"]:
-            p.grad = torch.ones_like(p)
-    optimizer.step()
-    assert all(torch.equal(a, b) for a, b in zip(before, hero.model.parameters(), strict=True))
+    assert not moves_at_rate_zero(hero, optimizer)
 
 
 SIZES: dict[str, Any] = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}

@@ -12,7 +12,7 @@ from transformers import GPT2Config, LlamaConfig
 
 from realm.arena.fit.memory import begin_peak, peak_bytes, taken_bytes
 from realm.arena.fit.rehearsal import part_shape, rehearse
-from realm.config.estimate import MemoryEstimate
+from realm.config.estimate import NF4_BYTES, MemoryEstimate
 from realm.config.run_spec import RunSpec
 from realm.config.schema import AdapterSettings, HeroProfile, Hyperparameters
 from realm.heroes.architecture import architecture
@@ -62,6 +62,28 @@ def test_an_adapter_trains_its_factors_alone() -> None:
     by_hand = config.num_hidden_layers * 2 * 4 * (config.hidden_size + config.num_attention_heads * config.head_dim)
     assert memory.trained_parameters == by_hand
     assert memory.gradients == 4 * by_hand
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks transformers so
+def test_a_base_in_fewer_bits_is_gone_through_as_it_is_held() -> None:
+    model = load("hatchling").model
+    whole, embeddings = model.num_parameters(), model.get_input_embeddings().weight.numel()
+    found = {
+        how: rehearsed(adapter=AdapterSettings.model_validate({"r": 4, "quantize": how}))
+        for how in ("none", "bf16", "nf4")
+    }
+    adapter = 4 * found["none"].trained_parameters
+    buffers = found["none"].weights - 4 * whole - adapter
+    assert found["bf16"].weights == 2 * whole + adapter + buffers
+    in_four_bits = {name for name in families.get("transformers").hidden_matrices(model)}
+    packed = sum(p.numel() for name, p in model.named_parameters() if name in in_four_bits)
+    assert whole - packed >= embeddings
+    wanted = NF4_BYTES * packed + 4 * (whole - packed) + adapter + buffers
+    assert found["nf4"].weights == pytest.approx(wanted, rel=1e-4)
+    for how in ("bf16", "nf4"):
+        assert (found[how].trained_parameters, found[how].gradients) == (adapter // 4, adapter)
+        assert found[how].activations > 0
+    assert found["bf16"].activations < found["none"].activations
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2"])

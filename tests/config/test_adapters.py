@@ -36,6 +36,10 @@ def test_four_bits_need_a_card_and_bitsandbytes() -> None:
     require_trainable(quantised, lambda: CARD, lambda package: True)
 
 
+def test_a_base_in_bfloat16_asks_nothing_of_the_machine() -> None:
+    require_trainable(spec("adapters.standard.quantize=bf16"), unasked)
+
+
 def test_an_unknown_quantisation_is_refused() -> None:
     with pytest.raises(UsageError, match="quantize"):
         spec("adapters.standard.quantize=int3")

@@ -231,6 +231,17 @@ def test_a_new_game_may_train_all_weights_of_what_an_adapter_learned(base: Path,
     assert all(p.requires_grad for p in hero.model.parameters())
 
 
+def test_a_base_in_bfloat16_carries_an_adapter_in_float32(base: Path, models: Path) -> None:
+    hero = load_to_train(profile(base), small_adapter(quantize="bf16"), models=models)
+    trained = {p.requires_grad: p.dtype for p in hero.model.parameters()}
+    assert trained == {False: torch.bfloat16, True: torch.float32}
+    whole = load_to_train(profile(base), small_adapter(), models=models)
+    assert hero.base == whole.base  # the same files on the disk
+    assert all(answers(hero))
+    with pytest.raises(HeroError, match="safetensors"):
+        families.get("transformers").load_quantized(Weights(None), "bf16")
+
+
 def test_four_bits_are_refused_in_words_without_a_card(base: Path) -> None:
     family = families.get("transformers")
     with pytest.raises(HeroError, match="safetensors"):

@@ -11,8 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 
 from realm import ConfigTrainer
+from realm.arena.precision import multiplies_bfloat16
 from realm.db import open_database
 from realm.errors import ConfigError, QuestError, TrainingError, UsageError
 from realm.events import AlertRaised, Events
@@ -110,6 +112,15 @@ def test_a_configuration_can_be_changed_before_it_is_trained(home: Workspace, fi
     with pytest.raises(UsageError) as unknown:
         trainer.train_with_config(config)
     assert unknown.value.hint == "Did you mean 'bin'?"
+
+
+def test_metadata_tells_what_auto_turned_out_to_be(home: Workspace, file: Path) -> None:
+    trainer = ConfigTrainer(file, workspace=home.root)
+    config = trainer.build_training_config("lantern-bench")
+    config.batch_size, config.bf16, config.max_steps = "auto", "auto", 2
+    told = json.loads((trainer.train_with_config(config) / "metadata.json").read_text())
+    assert told["training"]["batch_size"] == 4, "as many as the profile allows: the rows are short"
+    assert told["hardware"]["bf16"] is multiplies_bfloat16(torch.device("cpu"))
 
 
 def test_an_interrupted_training_goes_on_at_its_checkpoint(home: Workspace, file: Path) -> None:

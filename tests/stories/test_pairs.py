@@ -13,11 +13,8 @@ from typing import Any
 import pytest
 
 from realm.arena.engine import Engine
-from realm.cli import main
 from realm.cli.context import open_workspace
 from realm.config.run_spec import campaign_spec
-from realm.events import Fact
-from realm.guild.engine import SkillEngine
 from realm.heroes import hero as heroes
 from realm.quests.formats import read
 from realm.records import Progress, StepMetrics
@@ -26,6 +23,7 @@ from realm.watchtower.metrics import Metrics
 from realm.workspace import Workspace
 from tests.arena.arena_support import Notes
 from tests.stories.conftest import SETTINGS, Nursery
+from tests.stories.realm_support import facts, practise, run
 
 pytestmark = pytest.mark.slow
 
@@ -45,28 +43,13 @@ temperature = 1.4""",
 )
 
 
-def run(home: Workspace, *arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["--workspace", str(home.root), *arguments])
-    return int(ended.value.code or 0)
-
-
-def facts(home: Workspace, kind: str) -> list[Fact]:
-    realm = open_workspace(home)
-    found = [r.fact for r in realm.events.replay(kinds=[kind])]
-    realm.db.close()
-    return found
-
-
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Workspace:
     """A tiny hero that has seen enough of BIN to get some answers right and some wrong."""
     home = Workspace(tmp_path_factory.mktemp("pairs") / "realm")
     home.create()
     home.settings.write_text(CHOSEN)
-    problems = SkillEngine().generate_batch("bin", 1, 2400, "started")
-    lines = [json.dumps({"prompt": p.prompt, "completion": p.answer}, ensure_ascii=False) + "\n" for p in problems]
-    (home.inbox / "bin.jsonl").write_text("".join(lines), encoding="utf-8")
+    practise(home, 2400, "started")
     assert nursery.live(home.root) == 0
     return home
 

@@ -1,4 +1,4 @@
-"""Quests of rewards in the hero's day: too hard, ungradable, with a grader that fails, and trained to their end."""
+"""Learning from rewards, really trained: what the skill's reward raises, coins do not; and the hero's day with it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks import reward_control
 
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
@@ -64,6 +65,19 @@ def install(target: Path, name: str, source: str) -> None:
 def prompts(skill: str, count: int, seed: str = "story") -> str:
     problems = SkillEngine().generate_batch(skill, 1, count, seed)
     return "".join(line_of(problem, prompts_only=True) + "\n" for problem in problems)
+
+
+def test_the_pass_rate_rises_with_the_reward_and_not_with_coins(one_thread: None) -> None:
+    hero = reward_control.started(0, shown=reward_control.SHOWN)
+    before = reward_control.pass_rate(hero)
+    assert 0.1 < before.sampled < 0.8, "a start from which there is something to learn"
+    taught, notes = reward_control.rewarded(hero, 0, method="grpo", steps=45, random_reward=False)
+    tossed, _ = reward_control.rewarded(hero, 0, method="grpo", steps=45, random_reward=True)
+    learned, guessed = reward_control.pass_rate(taught.hero), reward_control.pass_rate(tossed.hero)
+    assert learned.sampled > before.sampled + 0.03
+    assert guessed.sampled < before.sampled and guessed.greedy < before.greedy
+    rewards = [step.measures["reward"] for step in notes.steps]
+    assert sum(rewards[-15:]) > sum(rewards[:15])
 
 
 def test_a_quest_that_is_too_hard_is_put_aside_with_the_next_step(home: Workspace) -> None:

@@ -8,30 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from realm.cli import main
 from realm.cli.context import open_workspace
-from realm.events import Fact
 from realm.guild.sparring_ledger import SparringLedger
 from realm.vault.ledger import CheckpointLedger
 from realm.workspace import Workspace
 from tests.stories.conftest import SETTINGS, Nursery, quest_lines
+from tests.stories.realm_support import facts, practise, run
 
 pytestmark = pytest.mark.slow
 
 PRACTISING = SETTINGS.replace("exam_max_new_tokens = 24", "exam_max_new_tokens = 60")
-
-
-def run(home: Workspace, *arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["--workspace", str(home.root), *arguments])
-    return int(ended.value.code or 0)
-
-
-def facts(home: Workspace, kind: str) -> list[Fact]:
-    realm = open_workspace(home)
-    found = [r.fact for r in realm.events.replay(kinds=[kind])]
-    realm.db.close()
-    return found
 
 
 def steps(home: Workspace) -> list[int]:
@@ -41,15 +27,6 @@ def steps(home: Workspace) -> list[int]:
     return list(found)
 
 
-def practise(home: Workspace, rows: int) -> None:
-    """Problems of BIN, as a person's file: the story's hero makes none of its own."""
-    from realm.guild.engine import SkillEngine
-
-    problems = SkillEngine().generate_batch("bin", 1, rows, f"story {rows}")
-    lines = [json.dumps({"prompt": p.prompt, "completion": p.answer}, ensure_ascii=False) + "\n" for p in problems]
-    (home.inbox / f"bin-{rows}.jsonl").write_text("".join(lines), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def reared(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Path:
     """The workspace of a tiny hero that has seen enough of BIN to write its answers, and to get many of them wrong."""
@@ -57,7 +34,7 @@ def reared(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Path:
     home.create()
     text = PRACTISING.replace("max_length = 128", "max_length = 256").replace("save_steps = 5", "save_steps = 500")
     home.settings.write_text(text)
-    practise(home, 4000)
+    practise(home, 4000, "story 4000")
     assert nursery.live(home.root) == 0
     return home.root
 

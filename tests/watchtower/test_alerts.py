@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from realm.records import CampaignKey, StepMetrics
 from realm.watchtower.alerts import Bounds, Observed, check, newly
 
+from .watchtower_support import step
+
 
 def steps(*losses: float, grad_norm: float = 1.0, seconds: float = 0.1) -> list[StepMetrics]:
     return [
-        StepMetrics(
-            step=n, time=n * seconds, loss=loss, grad_norm=grad_norm, learning_rate=1e-3, tokens=1, input_tokens=1,
-            step_seconds=seconds, quest_step=n, quest_steps=10_000,
-        )
+        step(n, time=n * seconds, loss=loss, grad_norm=grad_norm, tokens=1, input_tokens=1, step_seconds=seconds)
         for n, loss in enumerate(losses, 1)
-    ]  # fmt: skip
+    ]
 
 
 def observed(recent: list[StepMetrics], **change: object) -> Observed:

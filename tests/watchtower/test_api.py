@@ -14,7 +14,7 @@ from realm.watchtower.machine import Machine
 from realm.watchtower.metrics import Metrics
 from realm.watchtower.prometheus import Sources
 
-from .test_metrics import KEY, step, write
+from .watchtower_support import KEY, step, write
 
 MACHINE = Machine(0.5, 2, 3, 10, 10**12, 10**13, (Gpu(0, "H100", 0.25, 7, 80, 40.0, 300.0),))
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,24 +9,10 @@ from hypothesis import strategies as st
 
 from realm.db import Database, metadata, open_database
 from realm.errors import UsageError
-from realm.records import CampaignKey, StepMetrics
+from realm.records import CampaignKey
 from realm.watchtower.metrics import SERIES, Metrics, MetricsWriter, Throughput, Totals, metric_table
 
-KEY = CampaignKey("hatchling", "first-light")
-
-
-def step(number: int, **values: float) -> StepMetrics:
-    base = StepMetrics(
-        step=number, time=1000.0 + number, loss=1.0 / (number + 1), grad_norm=0.5, learning_rate=1e-3, tokens=10,
-        input_tokens=20, step_seconds=0.5, quest_step=number, quest_steps=1000,
-    )  # fmt: skip
-    return replace(base, **values)  # type: ignore[arg-type]
-
-
-def write(db: Database, *steps: StepMetrics, run: str = "r") -> None:
-    with MetricsWriter(db, KEY, run) as writer:
-        for one in steps:
-            writer.add(one)
+from .watchtower_support import KEY, step, write
 
 
 @pytest.fixture

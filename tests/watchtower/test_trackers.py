@@ -19,11 +19,13 @@ from realm.watchtower.metrics import Metrics, MetricsWriter
 from realm.watchtower.sinks import Opening, TrackedRun
 from realm.watchtower.trackers import Trackers, open_trackers, values
 
+from .watchtower_support import step as step_of
+
 KEY = CampaignKey("smol", "tracked")
 
 
 def metrics(step: int, val_loss: float | None = None) -> StepMetrics:
-    return StepMetrics(step, 100.0 + step, 1.0 / step, float("inf"), 1e-3, 50, 60, 0.5, step, 9, val_loss=val_loss)
+    return step_of(step, loss=1.0 / step, grad_norm=float("inf"), tokens=50, input_tokens=60, val_loss=val_loss)
 
 
 def run_in(folder: Path, first_step: int = 1) -> TrackedRun:

@@ -113,6 +113,15 @@ class Engine:
         """
         return cls(hero, settings, progress, checkpoint, grade, teachers, fit, crew)
 
+    @property
+    def used(self) -> Hyperparameters:
+        """The settings, with what was found on this machine wherever they say `auto`."""
+        from realm.arena.precision import in_bfloat16  # noqa: PLC0415 - torch stays behind the door
+
+        found = in_bfloat16(self.hero.model.device, self.settings.bf16)
+        used: Hyperparameters = self.settings.model_copy(update={"bf16": found})
+        return used
+
     def method(self, name: str) -> Method:
         """The training method of that name, opened when it is asked for first. Raises UsageError for an unknown one."""
         if name not in self._methods:

@@ -24,12 +24,17 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
+def in_bfloat16(device: torch.device, bf16: bool | Literal["auto"]) -> bool:
+    """Whether products are to be taken in bfloat16; `auto` is yes where the device multiplies in it."""
+    return multiplies_bfloat16(device) if bf16 == "auto" else bf16
+
+
 def prepare(model: Any, bf16: bool | Literal["auto"]) -> bool:
-    """Whether this model is to be trained in bfloat16; `auto` is yes where its device multiplies in it.
+    """Whether this model is to be trained in bfloat16, and the model made ready for it.
 
     Attention stays in float32 on the CPU: its kernel takes three times as long in bfloat16.
     """
-    wanted = multiplies_bfloat16(model.device) if bf16 == "auto" else bf16
+    wanted = in_bfloat16(model.device, bf16)
     if wanted and model.device.type == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(ATTENTION)
     return wanted
@@ -37,7 +42,8 @@ def prepare(model: Any, bf16: bool | Literal["auto"]) -> bool:
 
 def _attention(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: Any) -> Any:
     with torch.autocast(query.device.type, enabled=False):
-        return sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **options)
+        heard, weights = sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **options)
+    return heard.to(query.dtype), weights  # a base that is held in bfloat16 goes on in it
 
 
 AttentionInterface.register(ATTENTION, _attention)

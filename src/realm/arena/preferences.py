@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,8 @@ from realm.arena.packing import Indices, Plan
 from realm.errors import TrainingError
 from realm.records import LevelCell, Row
 
-Part = dict[str, torch.Tensor]
+Part = dict[str, Any]
+"""Tensors in TRL's names; `share`, where a batch is computed in several parts."""
 Answer = tuple[Row, bool]
 """A row as it is rendered, and whether its answer is wanted."""
 Expand = Callable[[Row], Sequence[Answer]]
@@ -158,6 +159,10 @@ class Units(Protocol):
     def answers(self) -> Answers: ...
     def __len__(self) -> int: ...
     @property
+    def each(self) -> int:
+        """Sequences that one unit puts through the model."""
+
+    @property
     def lengths(self) -> Indices:
         """Tokens of the longest sequence of each."""
 
@@ -173,6 +178,7 @@ class Pairs:
     """Each unit is a chosen answer and the rejected one right after it."""
 
     answers: Answers
+    each: ClassVar[int] = 2
 
     def __len__(self) -> int:
         return len(self.answers.examples) // 2
@@ -200,6 +206,7 @@ class Singles:
     answers: Answers
     partners: Indices
     max_length: int
+    each: ClassVar[int] = 2
 
     def __len__(self) -> int:
         return len(self.answers.examples)
@@ -266,13 +273,39 @@ class UnitLoader:
     reference: Mapping[str, torch.Tensor]
     """Log-probabilities (N,) of all units, by the name that TRL gives them in a batch."""
     first: int = 0
+    part_tokens: int | None = None
+    """Tokens to compute at once at most, padding counted; None: a whole batch."""
 
     def __len__(self) -> int:
         return self.plan.batches - self.first
 
     def __iter__(self) -> Iterator[list[Part]]:
         for index in range(self.first, self.plan.batches):
-            yield [part_of(self.units, self.plan.batch(index).members, self.pad_id, self.reference)]
+            members = self.plan.batch(index).members
+            divided = list(self.divided(members))
+            parts = [part_of(self.units, some, self.pad_id, self.reference) for some in divided]
+            if len(parts) > 1:
+                for part, some in zip(parts, divided, strict=True):
+                    part["share"] = len(some) / len(members)
+            yield parts
+
+    @property
+    def largest_tokens(self) -> int:
+        """Tokens of the largest unit: no part can be smaller."""
+        return self.units.each * int(self.units.lengths.max(initial=1))
+
+    def divided(self, members: Indices) -> Iterator[Indices]:
+        """The units of a batch in their order, as many together as are computed at once."""
+        if self.part_tokens is None:
+            yield members
+            return
+        begin, longest = 0, 0
+        for end, length in enumerate(self.units.lengths[members]):
+            longest = max(longest, int(length))
+            if end > begin and self.units.each * longest * (end - begin + 1) > self.part_tokens:
+                yield members[begin:end]
+                begin, longest = end, int(length)
+        yield members[begin:]
 
     def level_tokens(self, index: int) -> Counter[LevelCell]:
         """The trained tokens of a batch by skill and level."""

@@ -122,6 +122,11 @@ class Sampler:
         steps = max(1, ceil(asked / self.prompts_per_step))
         return steps if self._settings.max_steps < 0 else min(steps, max(1, self._settings.max_steps))
 
+    @property
+    def longest_tokens(self) -> int:
+        """Of a prompt with its answer."""
+        return max(len(prompt.token_ids) for prompt in self._prompts) + self._settings.max_completion_length
+
     def dry_run(self) -> None:
         """Sample a few answers first. Raises NothingToLearn when none earns anything, or all earn everything."""
         some = Random(number(self._seed, "dry run")).sample(self._prompts, min(DRY_RUN, len(self._prompts)))

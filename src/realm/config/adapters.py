@@ -17,9 +17,9 @@ def require_trainable(
 ) -> None:
     """Said before anything is loaded or started. Raises UsageError or MissingExtra, with the setting to change.
 
-    Only a quantised base asks anything of the machine: its kernels run on NVIDIA cards.
+    Only a base in 4 bits asks anything of the machine: its kernels run on NVIDIA cards.
     """
-    if spec.adapter is None or spec.adapter.quantize == "none":
+    if spec.adapter is None or spec.adapter.quantize != "nf4":
         return
     setting = f"adapters.{spec.adapter_name}.quantize"
     if not machine().gpus:

@@ -1,7 +1,7 @@
 """How much memory a run will need, estimated from the model's geometry. An estimate, not a measurement; no torch.
 
-Weights, gradients and optimizer are counted; activations follow Korthikanti et al. 2022, "Reducing Activation
-Recomputation in Large Transformer Models", with attention that keeps no score matrix.
+Weights, gradients and optimizer are counted, a frozen base as its adapter holds it; activations follow Korthikanti et
+al. 2022, "Reducing Activation Recomputation in Large Transformer Models", with attention that keeps no score matrix.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ STATE_BYTES = {
 }  # fmt: skip
 """Bytes of state for each trained parameter, about: AdamW keeps two float32 moments, Muon one for its matrices, the
 low-rank ones three numbers for a part of each matrix and two for the embeddings. The exact count needs the model."""
+NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
+"""A weight in 4 bits, with its part of an 8-bit constant for 64 weights and of a float32 for 256 constants: QLoRA's
+double quantisation (https://arxiv.org/abs/2305.14314, section 3) with the block sizes of bitsandbytes."""
 LOW_RANK = frozenset({"galore", "galore_8bit", "apollo"})
 """Optimizers that need hidden matrices to project, which an adapter has none of."""
 LAYER_ACTIVATIONS = 34
@@ -57,8 +60,17 @@ class Geometry:
         if self.told_parameters:
             return self.told_parameters
         attention = self.hidden * (2 * self.query + 2 * self.key_value)
-        embeddings = self.vocabulary * self.hidden * (1 if self.tied else 2)
-        return self.layers * (attention + 3 * self.hidden * self.mlp) + embeddings
+        return self.layers * (attention + 3 * self.hidden * self.mlp) + self.embeddings
+
+    @property
+    def embeddings(self) -> float:
+        """Parameters that read and write tokens, the head among them."""
+        return self.vocabulary * self.hidden * (1 if self.tied else 2)
+
+    @property
+    def in_layers(self) -> float:
+        """Parameters of the matrices inside the layers."""
+        return max(0.0, self.parameters - self.embeddings)
 
     def adapter_parameters(self, adapter: AdapterSettings) -> int:
         """Trained parameters of a low-rank adapter: r * (inputs + outputs) for each target module."""
@@ -108,13 +120,13 @@ class MemoryEstimate:
 
 
 def estimate(spec: RunSpec, geometry: Geometry) -> MemoryEstimate:
-    """Memory of one training process at its peak, about. Weights are held in float32, as Realm trains them."""
+    """Memory of one training process at its peak, about. What trains is held in float32."""
     trained = geometry.adapter_parameters(spec.adapter) if spec.adapter else geometry.parameters
     device = spec.hardware.device if spec.hardware else "cpu"
     return MemoryEstimate(
-        weights=FLOAT32_BYTES * (geometry.parameters + (trained if spec.adapter else 0)),
+        weights=_held(spec.adapter, geometry) + (FLOAT32_BYTES * trained if spec.adapter else 0),
         gradients=FLOAT32_BYTES * trained,
-        optimizer=state_bytes(spec.hyperparameters.optim) * trained,
+        optimizer=_states(spec, geometry, trained),
         activations=_activations(spec, geometry),
         runtime=RUNTIME_BYTES[device],
         trained_parameters=trained,
@@ -126,6 +138,25 @@ def estimate(spec: RunSpec, geometry: Geometry) -> MemoryEstimate:
 def state_bytes(optim: str) -> float:
     """Bytes that an optimizer keeps for each trained parameter, about."""
     return STATE_BYTES[optim]
+
+
+def _held(adapter: AdapterSettings | None, geometry: Geometry) -> float:
+    """Bytes of the model's own weights. In 4 bits are the matrices of the layers; the rest is then float32."""
+    how = adapter.quantize if adapter else "none"
+    if how == "bf16":
+        return FLOAT32_BYTES / 2 * geometry.parameters
+    in_layers = NF4_BYTES if how == "nf4" else FLOAT32_BYTES
+    return in_layers * geometry.in_layers + FLOAT32_BYTES * (geometry.parameters - geometry.in_layers)
+
+
+def _states(spec: RunSpec, geometry: Geometry, trained: float) -> float:
+    """Of a low-rank optimizer: a basis and two moments for each matrix, AdamW's own for all the rest."""
+    used = spec.hyperparameters
+    if used.optim not in LOW_RANK or spec.adapter:
+        return state_bytes(used.optim) * trained
+    moments = state_bytes("adamw_8bit" if used.optim.endswith("_8bit") else "adamw")
+    share = min(1.0, used.optim_rank / geometry.hidden)
+    return share * (FLOAT32_BYTES + moments) * geometry.in_layers + moments * (trained - geometry.in_layers)
 
 
 def geometry_of(profile: HeroProfile, models: Path | None, env: Mapping[str, str] = os.environ) -> Geometry | None:
@@ -189,7 +220,8 @@ def first_that_fits(spec: RunSpec, needs: Callable[[RunSpec], float], limit_byte
 def _activations(spec: RunSpec, geometry: Geometry) -> float:
     used = spec.hyperparameters
     tokens = used.batch_rows * used.max_length
-    width = 2 if used.bf16 is True else 4  # `auto` may turn out to be either
+    halved = used.bf16 is True or (spec.adapter is not None and spec.adapter.quantize == "bf16")
+    width = 2 if halved else 4  # `auto` may turn out to be either
     layer = LAYER_ACTIVATIONS * tokens * geometry.hidden * width / 2
     kept = tokens * geometry.hidden * width  # a checkpointed layer keeps its input alone
     layers = geometry.layers * kept + layer if used.gradient_checkpointing else geometry.layers * layer

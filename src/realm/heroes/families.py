@@ -34,7 +34,10 @@ class Family(ABC):
         """The model in float32 on the CPU; `seed` names the first weights of one that is built."""
 
     def load_quantized(self, found: Weights, quantize: str) -> Any:
-        """The model with its weights in 4 bits on the GPU, for an adapter to grow on. Raises HeroError if it cannot."""
+        """The model with its weights in bfloat16, or in 4 bits on the GPU, for an adapter to grow on.
+
+        Raises HeroError if it cannot.
+        """
         raise HeroError(
             f"The family '{self.id}' loads no quantised models ({quantize}).",
             hint="Set the adapter's quantize = 'none'.",
@@ -144,9 +147,11 @@ class TransformersFamily(Family):
     def load_quantized(self, found: Weights, quantize: str) -> Any:
         if found.folder is None or found.gguf_file:
             raise HeroError(
-                "Only weights in safetensors can be loaded in 4 bits, not those of hatchling and smol.",
+                f"Only weights in safetensors can be held in fewer bits ({quantize}), not those of hatchling and smol.",
                 hint="Set the adapter's quantize = 'none': these heroes are small.",
             )
+        if quantize == "bf16":
+            return _read(found, "bf16")
         from realm.heroes.quantised import read  # noqa: PLC0415 - torch stays behind the door
 
         return read(found.folder)
@@ -183,7 +188,7 @@ def _inner_linears(model: Any) -> Iterator[str]:
             yield name
 
 
-def _read(found: Weights) -> Any:
+def _read(found: Weights, precision: Literal["float32", "bf16"] = "float32") -> Any:
     import torch  # noqa: PLC0415
     from transformers import AutoModelForCausalLM  # noqa: PLC0415
 
@@ -191,7 +196,10 @@ def _read(found: Weights) -> Any:
     try:
         with _quiet():
             model = AutoModelForCausalLM.from_pretrained(
-                found.folder, dtype=torch.float32, trust_remote_code=False, **how
+                found.folder,
+                dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
+                trust_remote_code=False,
+                **how,
             )
         if found.gguf_file:
             _forget_quantization(model)

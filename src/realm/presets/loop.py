@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from realm.config.run_spec import RunSpec
-from realm.config.schema import RealmSettings
+from realm.config.schema import Hyperparameters, RealmSettings
 from realm.errors import QuestError, TrainingError
 from realm.events import RunFailed
 from realm.guild.examiner import Target
@@ -41,6 +41,8 @@ class Trained:
     checkpoint: CheckpointRecord
     samples: int
     """Rows that were trained on."""
+    used: Hyperparameters
+    """The settings it was trained with, `auto` no more."""
     evaluation: dict[str, Any]
     """Validation loss, loss on the test split, examinations: what `metadata.json` tells."""
     stopped: bool
@@ -82,7 +84,8 @@ class PresetLoop(HeroLoop):
             if quest.state != "recently_completed":
                 self._train(quest)
             assert self.newest is not None  # a run that ends well has saved
-            trained = Trained(self.newest, self._samples(quest), self._evaluation(source, quest), self._pruned)
+            told = self._evaluation(source, quest)
+            trained = Trained(self.newest, self._samples(quest), self.engine.used, told, self._pruned)
             self.crew.end()
             return trained
 

@@ -154,8 +154,9 @@ class ConfigTrainer:
         trained = loop.complete(source, begun.quest, queued, at.abandoned.quest if at.abandoned else "")
         model = loop.keeper.folder(trained.checkpoint)
         if keep_model:
+            spec = at.spec.model_copy(update={"hyperparameters": trained.used})
             told = run_metadata(
-                at.spec, config.settings.output, samples=trained.samples, seconds=time.monotonic() - began,
+                spec, config.settings.output, samples=trained.samples, seconds=time.monotonic() - began,
                 created=created, dataset=source.path, evaluation=trained.evaluation,
             )  # fmt: skip
             model = _finish(model, model_folder(at.spec, config.settings.output, self._workspace.models, created), told)

@@ -17,6 +17,7 @@ from realm.guild.strain import ADVICE_SAMPLES, RATE_ALPHA, Advice, zone_of
 from realm.guild.tables import Bests
 from realm.guild.titles import Deeds, Title, hero_title
 from realm.records import StepMetrics
+from realm.tavern.measure_view import measures
 from realm.tavern.pages import NONE, count, figure, percent
 from realm.tavern.shown import Battle, Hero, Quest, Stat, Strain
 
@@ -170,7 +171,7 @@ def battle(state: str, recent: Sequence[StepMetrics], quest: Quest | None, *, st
         step_seconds=fmean(row.step_seconds for row in recent[-20:]) if recent else None,
         learning_rate=last.learning_rate if last else None, grad_norm=last.grad_norm if last else None,
         eta_seconds=left / steps_per_second if moving and left > 0 else None,
-        requested=sorted(requested), waiting=waiting,
+        requested=sorted(requested), waiting=waiting, measures=measures(recent),
     )  # fmt: skip
 
 

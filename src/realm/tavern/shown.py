@@ -49,6 +49,19 @@ class Hero:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """What a training method measures beside the loss."""
+
+    name: str
+    label: str
+    about: str
+    value: float
+    """Of the newest step."""
+    points: str
+    """The steps of the quest as points of a line in a box of 100 by 24; empty before there are two."""
+
+
+@dataclass(frozen=True, slots=True)
 class Battle:
     """The run that goes on, or the last one."""
 
@@ -75,6 +88,8 @@ class Battle:
     """Requests that the training has not answered yet: pause, stop, skip."""
     waiting: int = 0
     """Quests that wait in the queue."""
+    measures: Sequence[Measure] = ()
+    """What the method measures beside the loss."""
 
     @property
     def fraction(self) -> float:

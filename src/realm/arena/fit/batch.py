@@ -18,6 +18,17 @@ UNKNOWN_MOST = 512
 """Where no hardware profile sets a limit."""
 
 
+OF_ANSWERS = frozenset({"dpo", "orpo", "kto", "grpo", "rloo"})
+"""Methods whose rows are answers to compare; the others pack theirs."""
+
+
+def sequences(settings: Hyperparameters) -> tuple[int, int]:
+    """How many sequences one row of a batch puts through the model, and the longest one's tokens."""
+    if settings.method in {"grpo", "rloo"}:
+        return settings.num_generations, settings.max_length + settings.max_completion_length
+    return (2 if settings.method in OF_ANSWERS else 1), settings.max_length
+
+
 def largest(fits: Callable[[int], bool], *, most: int) -> int:
     """The largest of 1, 2, 4, ... up to `most` that fits; 1 when none does (the run will say so)."""
     rows = 1
@@ -31,7 +42,7 @@ def largest(fits: Callable[[int], bool], *, most: int) -> int:
 def most_rows(settings: Hyperparameters, device: torch.device, allowed: int | None) -> int:
     """Rows that are worth trying. Packed rows are computed in parts on the CPU, which more rows do not make larger."""
     most = allowed or UNKNOWN_MOST
-    if device.type == "cpu" and settings.packing:
+    if device.type == "cpu" and settings.packing and settings.method not in OF_ANSWERS:
         most = min(most, max(1, CPU_PART_TOKENS // settings.max_length))
     return most
 
@@ -40,6 +51,7 @@ def most_rows(settings: Hyperparameters, device: torch.device, allowed: int | No
 class Trial:
     """Forward and backward passes over made-up rows of full length, all of it trained, within a limit of memory.
 
+    All methods are tried with the loss of `sft`; those that compare answers hold no logits, and need less.
     `reserved` bytes are left for what comes after the first pass: the optimizer's state.
     """
 
@@ -79,7 +91,8 @@ class Trial:
     def _pass(self, rows: int) -> None:
         from realm.arena.methods.sft import summed_loss  # noqa: PLC0415 - the methods open with the fit at hand
 
-        model, width = self.model, self.settings.max_length
+        model, (each, width) = self.model, sequences(self.settings)
+        rows *= each
         ids = torch.zeros(rows, width, dtype=torch.long, device=model.device)
         places = torch.arange(width, device=model.device).expand(rows, width)
         at = torch.arange(rows * width, device=model.device)
@@ -89,7 +102,7 @@ class Trial:
 
 
 def find_rows(model: Any, settings: Hyperparameters, *, allowed: int | None, limit: float, reserved: float) -> int:
-    """Rows of `max_length` that fit beside the model and its gradients. Leaves no gradient and draws no number."""
+    """Rows of full length that fit beside the model and its gradients. Leaves no gradient and draws no number."""
     drawn, training = random_state(), model.training
     model.train()
     if settings.gradient_checkpointing:

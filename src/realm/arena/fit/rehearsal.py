@@ -16,6 +16,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from torch.optim import Optimizer
 
 from realm.arena.batches import Part
+from realm.arena.fit.frozen import held
 from realm.arena.fit.memory import bytes_of
 from realm.arena.methods.sft import summed_loss
 from realm.arena.optim import build
@@ -115,7 +116,8 @@ def _adapted(model: Any, spec: RunSpec) -> Any:
         return model
     from realm.heroes.adapters import attach, configuration  # noqa: PLC0415 - peft takes a second to import
 
-    return attach(model, configuration(spec.adapter, families.get(spec.profile.family), model), seed="rehearsal")
+    adapted = attach(model, configuration(spec.adapter, families.get(spec.profile.family), model), seed="rehearsal")
+    return held(adapted, spec.adapter.quantize)
 
 
 def _to_fake(model: torch.nn.Module) -> None:

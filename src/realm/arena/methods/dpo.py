@@ -14,6 +14,9 @@ from realm.arena.preferences import Answers, Pairs, Part, both
 from realm.config.schema import Hyperparameters
 from realm.records import Row
 
+_OF_A_BATCH = {"aot", "aot_unpaired", "sft"}
+"""Losses that sort the pairs of a batch, or divide by all of its tokens."""
+
 
 class WarmDPOTrainer(WarmPreferenceTrainer, DPOTrainer):  # type: ignore[misc]
     """TRL's losses and metrics, on batches that are handed in with the reference's log-probabilities."""
@@ -24,6 +27,10 @@ class DirectPreference(PreferenceMethod):
 
     trainer_class = WarmDPOTrainer
     reference_names = ("ref_chosen_logps", "ref_rejected_logps")
+
+    @property
+    def divides(self) -> bool:
+        return not _OF_A_BATCH & set(self.parts.settings.loss_type)
 
     def arguments(self, settings: Hyperparameters) -> Any:
         return DPOConfig(

@@ -43,8 +43,20 @@ Part = dict[str, Any]
 class _Fed(WarmTrainer):
     """Mixed in before one of TRL's trainers: prompts and answers are those of `asked`, in its order."""
 
+    mean_of_answers = False
+    """Whether TRL's loss is the mean over the answers of a part; otherwise it is their share of the whole step's."""
     asked: Sequence[Group] = ()
     """The groups whose advantages are worked out."""
+    shares: Sequence[float] = ()
+    """What each part whose metrics were not taken yet is of its batch."""
+
+    def compute_loss(
+        self, model: Any, inputs: Part, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        share = inputs.pop("share", 1.0)
+        self.shares = (*self.shares, share)
+        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[misc]
+        return loss if share == 1.0 or not self.mean_of_answers else loss * share
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[Any], None, dict[str, Any]]:
         return [list(group.prompt.token_ids) for group in self.asked for _ in group.answers], None, {}
@@ -65,8 +77,13 @@ class _Fed(WarmTrainer):
 
     def take_measured(self) -> dict[str, float]:
         """Means of what TRL measured since this was asked last."""
-        measured = {name: fmean(values) for name, values in self._metrics["train"].items() if values}  # type: ignore[attr-defined]
-        self._metrics["train"].clear()  # type: ignore[attr-defined]
+        metrics, weights, self.shares = self._metrics["train"], self.shares, ()  # type: ignore[attr-defined]
+        measured = {
+            name: fmean(values, weights if len(values) == len(weights) else None)
+            for name, values in metrics.items()
+            if values
+        }
+        metrics.clear()
         return measured
 
 
@@ -79,6 +96,8 @@ class FedGRPOTrainer(_Fed, GRPOTrainer):  # type: ignore[misc]
 
 class FedRLOOTrainer(_Fed, RLOOTrainer):  # type: ignore[misc]
     """TRL's RLOO on answers that are handed in."""
+
+    mean_of_answers = True
 
     def _generate_single_turn(self, *_: Any, **__: Any) -> list[list[int]]:
         return self._sampled()
@@ -171,6 +190,17 @@ class RewardCourse:
         self._now: Rollout | None = None
         self._model, self._needs_reference = parts.model, parts.settings.kl_beta > 0
         self._reference: Any = None
+        self._batch_rows = parts.settings.batch_rows * parts.settings.num_generations
+        self._part_tokens = parts.fit.part_tokens
+
+    def lighten(self) -> tuple[int, int] | None:
+        """See `fit.shortage.Divisible`: the answers of a batch are scored in smaller parts."""
+        least = self._sampler.longest_tokens
+        before = self._part_tokens or self._batch_rows * least
+        if before <= least:
+            return None
+        self._part_tokens = max(before // 2, least)
+        return before, self._part_tokens
 
     def begin(
         self,
@@ -209,7 +239,14 @@ class RewardCourse:
         whole = trainer.scored(rollout.groups)
         size = len(whole["advantages"]) // self._accumulated
         for first in range(0, size * self._accumulated, size):
-            yield [{name: _slice(value, first, first + size) for name, value in whole.items()}]
+            yield [_part(whole, some, size) for some in self._divided(whole, first, first + size)]
+
+    def _divided(self, whole: Part, first: int, end: int) -> Iterator[range]:
+        """The answers of a batch, as many together as are computed at once."""
+        width = whole["prompt_ids"].shape[1] + whole["completion_ids"].shape[1]
+        size = max(1, self._part_tokens // width) if self._part_tokens else end - first
+        for begin in range(first, end, size):
+            yield range(begin, min(begin + size, end))
 
     def facts(self) -> StepFacts:
         trainer, rollout = self._method.trainer, self._now
@@ -266,8 +303,14 @@ def handed_in(reward: list[float], **_: Any) -> list[float]:
     return reward
 
 
-def _slice(value: Any, first: int, end: int) -> Any:
-    return value[first:end] if isinstance(value, torch.Tensor) and value.dim() else value
+def _part(whole: Part, some: range, batch: int) -> Part:
+    """These answers of a step; `share` says what they are of their batch, where they are not all of it."""
+    share = {} if len(some) == batch else {"share": len(some) / batch}
+    return {name: _slice(value, some) for name, value in whole.items()} | share
+
+
+def _slice(value: Any, some: range) -> Any:
+    return value[some.start : some.stop] if isinstance(value, torch.Tensor) and value.dim() else value
 
 
 def _arguments(settings: Hyperparameters) -> dict[str, Any]:

@@ -30,6 +30,10 @@ class UnpairedPreference(PreferenceMethod):
     reference_names = ("ref_logps", "ref_KL_logps")
     least_batch = 2
 
+    @property
+    def divides(self) -> bool:
+        return False  # the KL term of each answer is the mean over the whole batch
+
     def arguments(self, settings: Hyperparameters) -> Any:
         return KTOConfig(
             **preference_arguments(settings),

@@ -27,6 +27,8 @@ class WarmORPOTrainer(WarmPreferenceTrainer, ORPOTrainer):  # type: ignore[misc]
     """
 
     _stored_metrics: dict[str, dict[str, list[float]]]
+    _chosen_tokens = 0
+    """Of the chosen answers of the batch in hand."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -37,6 +39,10 @@ class WarmORPOTrainer(WarmPreferenceTrainer, ORPOTrainer):  # type: ignore[misc]
     @property
     def _metrics(self) -> Mapping[str, dict[str, list[float]]]:  # type: ignore[override]
         return self._stored_metrics
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        self._chosen_tokens = sum(int(part["completion_mask"][:, 1:].chunk(2)[0].sum()) for part in inputs)
+        return super().training_step(model, inputs, num_items_in_batch)
 
     def concatenated_forward(self, model: Any, batch: Part) -> tuple[Tensor, ...]:
         """Mean log-probabilities (B,) and mean logits of chosen and rejected answers, and the chosen ones' loss."""
@@ -50,7 +56,9 @@ class WarmORPOTrainer(WarmPreferenceTrainer, ORPOTrainer):  # type: ignore[misc]
         )
         sums, lengths = out.log_probs.sum(-1), mask.sum(-1)
         chosen, rejected = (sums / lengths).chunk(2)
-        loss = -sums.chunk(2)[0].sum() / lengths.chunk(2)[0].sum()
+        # a part is weighed by its pairs, and the likelihood is a mean over the tokens of the whole batch
+        tokens = lengths.chunk(2)[0].sum() if self.share == 1.0 else self._chosen_tokens * self.share
+        loss = -sums.chunk(2)[0].sum() / tokens
         told = (chosen, rejected, *out.mean_logits.chunk(2), loss)
         return (*told, out.aux_loss) if self.aux_loss_enabled else told
 

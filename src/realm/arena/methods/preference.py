@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from math import isfinite
 from statistics import fmean
 from typing import Any, ClassVar
@@ -46,6 +47,19 @@ class WarmPreferenceTrainer(WarmTrainer):
     """Mixed in before a trainer of TRL that learns from preferences: its rows are read already."""
 
     _metrics: Mapping[str, dict[str, list[float]]]
+    share = 1.0
+    """What the part in hand is of its batch."""
+    shares: Sequence[float] = ()
+    """Of the parts whose metrics were not taken yet."""
+
+    def compute_loss(
+        self, model: Any, inputs: Part, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Tensor:
+        """TRL's mean over the units of a part, as its share of the batch's mean."""
+        self.share = inputs.pop("share", 1.0)
+        self.shares = (*self.shares, self.share)
+        loss: Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[misc]
+        return loss if self.share == 1.0 else loss * self.share
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
         return dataset
@@ -59,8 +73,12 @@ class WarmPreferenceTrainer(WarmTrainer):
     def take_measures(self) -> dict[str, float]:
         """Means of what was measured since this was asked last."""
         taken: dict[str, float] = {}
+        weights, self.shares = self.shares, ()
         for measured in self._metrics.values():
-            taken |= {MEASURES[name]: fmean(values) for name, values in measured.items() if name in MEASURES}
+            told = {MEASURES[name]: values for name, values in measured.items() if name in MEASURES}
+            taken |= {
+                name: fmean(values, weights if len(values) == len(weights) else None) for name, values in told.items()
+            }
             measured.clear()
         return {name: value for name, value in taken.items() if isfinite(value)}
 
@@ -72,6 +90,11 @@ class PreferenceMethod(ABC):
     reference_names: ClassVar[tuple[str, ...]] = ()
     """TRL's names of the reference's log-probabilities in a batch; without any there is no reference."""
     least_batch: ClassVar[int] = 1
+
+    @property
+    def divides(self) -> bool:
+        """Whether the loss of a batch is a mean of its units' own losses, so that parts of it add up to the whole."""
+        return True
 
     def __init__(self, parts: Parts) -> None:
         settings = parts.settings
@@ -133,7 +156,8 @@ class PreferenceMethod(ABC):
             return self._plan(lengths, seed)
 
         train, held_out = self.units(reading.train, plan), self.units(reading.held_out, None)
-        loader = UnitLoader(train, plan(train.lengths), self.pad_id, self._unknown(train))
+        within = self.parts.fit.part_tokens if self.divides else None
+        loader = UnitLoader(train, plan(train.lengths), self.pad_id, self._unknown(train), part_tokens=within)
         return PreferenceCourse(self, reading.counts(), loader, held_out, self._unknown(held_out), seed)
 
     @property
@@ -158,7 +182,7 @@ class PreferenceMethod(ABC):
         """Fill in the log-probabilities of all units by the model as it stands, longest first."""
         if not reference:
             return
-        size = self.parts.settings.batch_rows
+        size = self.at_once(units, self.parts.fit.part_tokens)
         order = np.argsort(-units.lengths, kind="stable")
         with self.scoring() as trainer:
             trainer.model.eval()
@@ -171,6 +195,13 @@ class PreferenceMethod(ABC):
                 for name, values in zip(self.reference_names, found, strict=True):
                     reference[name][torch.from_numpy(members)] = values.float().cpu()
             trainer.model.train()
+
+    def at_once(self, units: Units, part_tokens: int | None) -> int:
+        """Units of a batch whose answers are scored without a gradient."""
+        rows = self.parts.settings.batch_rows
+        if part_tokens is None:
+            return rows
+        return max(1, min(rows, part_tokens // (units.each * int(units.lengths.max(initial=1)))))
 
     def log_probs(self, part: Part) -> tuple[Tensor, ...]:
         """The log-probabilities of a part, each (B,), in the order of `reference_names`."""
@@ -241,6 +272,18 @@ class PreferenceCourse(WarmCourse):
         """The reference's log-probabilities, by part of the quest and name."""
         return {f"{part}.{name}": values for part, found in self._references.items() for name, values in found.items()}
 
+    def lighten(self) -> tuple[int, int] | None:
+        """See `fit.shortage.Divisible`. The sums of a step are the same, added up in another order."""
+        if not self._method.divides:
+            return None
+        least = self._loader.largest_tokens
+        before = self._loader.part_tokens or self._method.parts.settings.batch_rows * least
+        if before <= least:
+            return None
+        tokens = max(before // 2, least)
+        self._loader = replace(self._loader, part_tokens=tokens)
+        return before, tokens
+
     def tokens(self, part: Part) -> tuple[int, int]:
         return int(part["completion_mask"].sum()), int(part["attention_mask"].sum())
 
@@ -259,7 +302,7 @@ class PreferenceCourse(WarmCourse):
             return None
         with self._method.scoring() as trainer:
             trainer.model.eval()
-            total, size = 0.0, self._method.parts.settings.batch_rows
+            total, size = 0.0, self._method.at_once(self._held_out, self._loader.part_tokens)
             told: dict[str, float] = {}
             for begin in range(0, len(self._held_out), size):
                 members = np.arange(begin, min(begin + size, len(self._held_out)))

@@ -27,8 +27,9 @@ class AdapterSettings(Settings):
     """Rank-stabilised scale, for high ranks (https://arxiv.org/abs/2312.03732)."""
     use_dora: bool = False
     """Magnitude and direction apart: nearer to training all weights, and slower (https://arxiv.org/abs/2402.09353)."""
-    quantize: Literal["none", "nf4"] = "none"
-    """`nf4` (QLoRA): the base in 4 bits with double quantisation, by bitsandbytes, on an NVIDIA GPU only."""
+    quantize: Literal["none", "bf16", "nf4"] = "none"
+    """How the base is held. `none`: in float32; `bf16`: in half of that, on any device; `nf4` (QLoRA): in 4 bits with
+    double quantisation, by bitsandbytes, on an NVIDIA GPU only."""
 
 
 class DatasetSettings(Settings):

@@ -80,7 +80,8 @@ class Hyperparameters(Settings):
     ema_decay: float = Field(0.0, ge=0, lt=1)
     """Answer, be examined and be saved with the running mean of the weights (0: with the weights themselves)."""
     per_device_train_batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 8
-    """Packed rows per step and device; `auto`: as many as the device computes at once, found by trying."""
+    """Packed rows (or pairs, or prompts) per step and device; `auto`: as many as the device computes at once, found by
+    trying."""
     gradient_accumulation_steps: int = Field(1, ge=1)
     """Batches summed before one optimizer step."""
     max_length: int = Field(1024, ge=8)
