@@ -107,6 +107,10 @@ class TempleReader:
             self._read = fact, [card(each, self.ledger.overrides(self._key, each.run)) for each in found]
         return self._read[1]
 
+    def experience(self) -> float | None:
+        """What the campaign has earned; None before the first verdict."""
+        return self.ledger.experience(self._key) if self.ledger.newest(self._key, 1) else None
+
     def groups(self) -> list[GroupCard]:
         """Every group with what the newest verdict found in it; those that are only looked at on demand are empty."""
         newest = self.ledger.newest(self._key, 1)

@@ -148,7 +148,7 @@ class View:
         record = hero_view.Record(
             self._guild.newest(self.key), self.queue.completed(self.key),
             sum(self._guild.levels(self.key).values()), self._titles, best,
-            self._guild_read()[1], self._metrics.lowest(self.key, "val_loss"),
+            self._guild_read()[1], self._metrics.lowest(self.key, "val_loss"), self._temple.experience(),
         )  # fmt: skip
         return hero_view.hero(self.key.hero, self.profile, self.key.campaign, state, recent, record)
 

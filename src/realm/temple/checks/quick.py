@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sqlalchemy import inspect as inspect_schema
+from sqlalchemy.exc import DatabaseError
 
 from realm.db import metadata
 from realm.temple.check import Check, Finding, at_least, fail, ok, warn
@@ -48,8 +49,11 @@ def integrity(scene: Scene) -> Finding:
     """SQLite's own look at its pages and indexes."""
     if not scene.db.is_sqlite:
         return ok("PostgreSQL looks after itself")
-    with scene.db.read() as connection:
-        said = [row[0] for row in connection.exec_driver_sql("PRAGMA quick_check(3)")]
+    try:
+        with scene.db.read() as connection:
+            said = [row[0] for row in connection.exec_driver_sql("PRAGMA quick_check(3)")]
+    except DatabaseError as error:  # a page so damaged that SQLite stops there
+        said = [str(error.orig)]
     if said != ["ok"]:
         remedy = "Stop the realm, keep a copy of realm.db, then: sqlite3 realm.db .recover | sqlite3 new.db"
         return fail("; ".join(said)[:300], "no damaged page", remedy)
