@@ -45,6 +45,7 @@ def test_a_group_that_is_well_ends_with_0(small: SmallRealm, capsys: pytest.Capt
     assert code == 0 and found["groups"] == {"evaluation": "ok"} and len(found["findings"]) == 4
 
 
+@pytest.mark.slow
 def test_a_failed_critical_group_ends_with_2_and_another_with_1(
     small: SmallRealm, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,7 +40,7 @@ def test_each_verdict_is_a_page_of_evidence(page: TestClient, weighed: SmallReal
     assert "the gate is met" in words and "Walk back" in html and "+60 −0" in html
     assert re.search(r"Order of the Champion.*?critical", html, re.S)
     plain = page.get("/temple?skin=lab").text
-    assert "checkpoint checks" in plain and "Order of" not in plain and "unproven" in plain
+    assert "Checkpoint checks" in plain and "Order of" not in plain and "Unproven" in plain
 
 
 def test_the_hero_s_card_shows_experience(page: TestClient, weighed: SmallRealm) -> None:

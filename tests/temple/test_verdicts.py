@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from realm.errors import CheckpointError
+from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
 from realm.records import CheckpointRecord
 from realm.temple import rollback
@@ -29,6 +30,8 @@ def trained(
 ) -> CheckpointRecord:  # fmt: skip
     """A run of 50 steps on a file, with an examined checkpoint at its end."""
     quest = realm.quest(content if content is not None else rows(40, run), f"{run}.jsonl", source)
+    if source == "practice":
+        realm.guild.record_practice(realm.key, quest.id, step=start, rows=40, mix=Mix({("bin", 1): 1.0}, "x"))
     realm.queue.claim(quest.id)
     realm.train(start, start + 50, run=run, quest=quest.id, losses=lambda _: loss)
     record = realm.checkpoint(start + 50, run=run)

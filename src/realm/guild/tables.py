@@ -56,7 +56,7 @@ examination_table = Table(
     Column("training_n", Integer, nullable=False),
     Column("training_correct", Integer, nullable=False),
     Column("seed", String(80), nullable=False),
-    Column("marks", Text, nullable=False, default=""),
+    Column("marks", Text, nullable=False, default="", server_default=""),
     Column("template_hash", String(80), nullable=False),
     Column("tokens", Integer, nullable=False),
     Column("val_loss", Float),

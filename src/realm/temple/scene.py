@@ -30,6 +30,7 @@ from realm.watchtower.metrics import Metrics
 from realm.weaver.ledger import ServiceLedger
 from realm.workspace import Workspace
 
+RECENT_PRACTICES = 200
 SAMPLED_ROWS = 5000
 """Rows of a quest that checks of data read at most."""
 
@@ -113,6 +114,12 @@ class Scene:
             return self.queue.get(self.run.quest)
         except QuestError:
             return None
+
+    @cached_property
+    def is_practice(self) -> bool:
+        """Whether this campaign's own practice made the quest: by the Guild's record, not by what a sidecar says."""
+        recent = self.guild.practices(self.key, limit=RECENT_PRACTICES)
+        return self.run is not None and any(practice.quest == self.run.quest for practice in recent)
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -26,8 +26,6 @@ from realm.temple.runs import Run, find_run
 from realm.temple.scene import Scene
 from realm.workspace import Workspace
 
-OWN_SOURCES = {"practice", "sparring"}
-"""Quests whose rows the skills' own generators and graders made."""
 
 
 class Verdicts:
@@ -108,7 +106,7 @@ class Verdicts:
     def _leaked(self, scene: Scene) -> list[str]:
         """What the run's quest gives away of the examinations. Practice cannot: it is made of the training side."""
         quest = scene.quest
-        if quest is None or quest.source == "practice":
+        if quest is None or scene.is_practice:
             return []
         if quest.id not in self._leaks:
             bound = scene.settings.quests.refuse_above["leakage"]
@@ -126,7 +124,7 @@ def _proof(scene: Scene, own: Sequence[Comparison], skills: Sequence[Taken], lev
     """
     shown = gate.proof(own, levels)
     won, lost = sum(c.gained for c in own), sum(c.lost for c in own)
-    if scene.quest is None or scene.quest.source not in OWN_SOURCES or won < lost:
+    if not scene.is_practice or won < lost:
         return shown
     return max(shown, gate.proof([c for taken in skills for c in evidence.over_window(taken)], 0))
 

@@ -37,7 +37,7 @@ def levels(scene: Scene) -> Finding:
 
 def held_out(scene: Scene) -> Finding:
     """The quest of the run holds no question of an examination."""
-    if scene.quest is not None and scene.quest.source == "practice" and not scene.thorough:
+    if scene.is_practice and not scene.thorough:
         return skip("practice is made of the training side", "Look all the same: realm temple skills")
     if not scene.rows:
         return skip("the run's quest is not at hand")
