@@ -60,7 +60,9 @@ class SmallRealm:
     def scene(self, **more: Any) -> Scene:
         return Scene(self.workspace, self.settings, self.db, self.events, **more)
 
-    def checkpoint(self, step: int, weights: Sequence[float] = (0.5, -1.0, 2.0), run: str = "run-1") -> CheckpointRecord:
+    def checkpoint(
+        self, step: int, weights: Sequence[float] = (0.5, -1.0, 2.0), run: str = "run-1"
+    ) -> CheckpointRecord:
         def write(folder: Path) -> None:
             (folder / "model.safetensors").write_bytes(safetensors(weights))
             for name in STATE_FILES:
@@ -71,7 +73,14 @@ class SmallRealm:
         return self.keeper.save(self.key, write, facts)
 
     def examine(
-        self, step: int, marks: str, *, level: int = 1, skill: str = "bin", training_correct: int = 0, crown: bool = True
+        self,
+        step: int,
+        marks: str,
+        *,
+        level: int = 1,
+        skill: str = "bin",
+        training_correct: int = 0,
+        crown: bool = True,
     ) -> Examination:
         """An examination with these marks, problem by problem; `crown` tells the ledger of checkpoints."""
         taken = Examination(

@@ -25,7 +25,9 @@ def test_a_good_run_has_nothing_wrong(healthy: SmallRealm) -> None:
 
 def test_a_run_that_failed_says_where_and_what_next(realm: SmallRealm) -> None:
     realm.train(0, 30, run="r", fails="The loss became nan at step 31; the update was not made.")
-    realm.workspace.log("hero").write_text("begin\nTraceback (most recent call last):\nNonFinite: The loss became nan\n")
+    realm.workspace.log("hero").write_text(
+        "begin\nTraceback (most recent call last):\nNonFinite: The loss became nan\n"
+    )
     found = autopsy(realm.scene())
     assert seen(found, "end")[1].startswith("It failed at step 30: The loss became nan")
     assert found.suspect == 31 and "--rows" in found.diagnoses[0].advice

@@ -155,7 +155,7 @@ def with_a_damaged_page(realm: SmallRealm, stack: ExitStack) -> Scene:
         with closing(sqlite3.connect(path)) as plain:
             plain.execute(command)
     with closing(sqlite3.connect(copy)) as plain:
-        (page,) = plain.execute("SELECT rootpage FROM sqlite_master WHERE name = 'award'").fetchone()
+        (page,) = plain.execute("SELECT max(rootpage) FROM sqlite_master").fetchone()
         (size,) = plain.execute("PRAGMA page_size").fetchone()
     content = bytearray(copy.read_bytes())
     content[(page - 1) * size : page * size] = b"\xff" * size
@@ -368,7 +368,11 @@ def test_a_check_that_breaks_by_itself_is_said_and_others_go_on(healthy: SmallRe
 
 
 def test_only_critical_groups_spoil_everything() -> None:
-    found = [Finding("fail", "x", group="deep"), Finding("fail", "x", group="checkpoint"), Finding("ok", "x", group="deep")]
+    found = [
+        Finding("fail", "x", group="deep"),
+        Finding("fail", "x", group="checkpoint"),
+        Finding("ok", "x", group="deep"),
+    ]
     assert [f.group for f in failed_critical(found)] == ["checkpoint"]
     assert states(found) == {"checkpoint": "fail", "deep": "fail"}
 

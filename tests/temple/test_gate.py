@@ -70,7 +70,11 @@ def test_turning_time_round_turns_gain_into_loss(pair: tuple[str, str]) -> None:
 
 
 # -- decisions ----------------------------------------------------------------------------------------------------
-better, same, worse = compare("0" * 100, "1" * 30 + "0" * 70), compare("01" * 50, "01" * 50), compare("1" * 50, "0" * 50)
+better, same, worse = (
+    compare("0" * 100, "1" * 30 + "0" * 70),
+    compare("01" * 50, "01" * 50),
+    compare("1" * 50, "0" * 50),
+)
 
 
 @pytest.mark.parametrize(("case", "recommendation"), [

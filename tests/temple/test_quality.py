@@ -43,7 +43,9 @@ def test_the_word(learning: Learning, changed: dict[str, str], proof: float, wor
 
 
 @given(shares, shares, st.floats(-5, 5), groups, shares)
-def test_it_stays_within_bounds(accuracy: float, coverage: float, rise: float, found: dict[str, str], proof: float) -> None:
+def test_it_stays_within_bounds(
+    accuracy: float, coverage: float, rise: float, found: dict[str, str], proof: float
+) -> None:
     seen = quality(Learning(accuracy, coverage, rise), found, proof)  # type: ignore[arg-type]
     assert 0.0 <= seen.value <= 1.0 + 1e-12
     assert seen.value <= seen.evidence + 1e-12

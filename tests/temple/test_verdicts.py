@@ -7,17 +7,23 @@ from typing import Any
 
 import pytest
 
+from realm.config.schema import CurriculumSettings
 from realm.errors import CheckpointError
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
+from realm.guild.held_out import Examinations
 from realm.records import CheckpointRecord
 from realm.temple import rollback
 from realm.temple.verdicts import Verdicts
 from tests.temple.small_realm import SmallRealm, rows
 
 
+EXAMINATIONS = Examinations(("bin",), CurriculumSettings())
+"""Worked out once for all tests."""
+
+
 def verdicts(realm: SmallRealm) -> Verdicts:
-    return Verdicts(realm.workspace, realm.settings, realm.db, realm.events)
+    return Verdicts(realm.workspace, realm.settings, realm.db, realm.events, where=EXAMINATIONS.where)
 
 
 def right(count: int, n: int = 100) -> str:

@@ -42,7 +42,9 @@ def probe(hero: LoadedHero, rows: Sequence[Row], *, max_length: int) -> Probe:
     model.eval()
     model.zero_grad()
     try:
-        for number, rendered in enumerate(hero.family.render_all(hero.tokenizer, [hero.data_profile.prepare(r) for r in rows])):
+        for number, rendered in enumerate(
+            hero.family.render_all(hero.tokenizer, [hero.data_profile.prepare(r) for r in rows])
+        ):
             with _watched(model) as seen:
                 loss = _loss(model, rendered.token_ids[:max_length], rendered.trained[:max_length])
             losses.append(math.nan if loss is None else float(loss))

@@ -43,7 +43,9 @@ def autopsy(
         return
     typer.echo(f"{seen.run.name}: steps {seen.run.start_step} to {seen.run.end_step}, {seen.run.method}")
     for each in seen.diagnoses:
-        typer.echo(f"{MARKS[each.severity]}  {each.name}: {each.seen}" + (f"\n      {each.advice}" if each.advice else ""))
+        typer.echo(
+            f"{MARKS[each.severity]}  {each.name}: {each.seen}" + (f"\n      {each.advice}" if each.advice else "")
+        )
     for line in _words(closer) if closer else []:
         typer.echo(line)
 
@@ -84,7 +86,9 @@ def _closer(realm: Realm, scene: Scene, seen: Autopsy, step: int) -> dict[str, A
             order=order_of(settings, scene.quest.id), quest_step=quest_step,
         )[:MOST_ROWS]  # fmt: skip
         found = probe(hero, [row for _, row in chosen], max_length=settings.max_length)
-    ordered = sorted(range(len(chosen)), key=lambda i: -(found.losses[i] if math.isfinite(found.losses[i]) else math.inf))
+    ordered = sorted(
+        range(len(chosen)), key=lambda i: -(found.losses[i] if math.isfinite(found.losses[i]) else math.inf)
+    )
     return {
         "quest_step": quest_step, "checkpoint": standing[-1].id if standing else "first weights",
         "rows": [{"row": chosen[i][0], "loss": found.losses[i], "text": _text(chosen[i][1])} for i in ordered],

@@ -26,7 +26,9 @@ from realm.vault.ledger import CheckpointLedger
 
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL", "skip": "-   "}
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-RunArgument = Annotated[str, typer.Argument(metavar="[RUN]", help="A run, or the end of its name (default: the newest).")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="[RUN]", help="A run, or the end of its name (default: the newest).")
+]
 
 
 def temple(
@@ -123,7 +125,9 @@ def page(found: Verdict, overrides: Sequence[Override] = ()) -> list[str]:
     for row in found.findings:
         if row["status"] in {"warn", "fail"}:
             lines.append(f"  {MARKS[row['status']]} {row['group']}.{row['check']}: {row['measured']}. {row['remedy']}")
-    lines += [f"  a person decided: {each.action.replace('_', ' ')} {each.checkpoint}. {each.reason}" for each in overrides]
+    lines += [
+        f"  a person decided: {each.action.replace('_', ' ')} {each.checkpoint}. {each.reason}" for each in overrides
+    ]
     lines.append(f"  the champion's gate is {'met' if found.gate_met else 'not met'}")
     return lines
 

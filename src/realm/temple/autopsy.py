@@ -17,7 +17,11 @@ from realm.temple.scene import Scene
 LOG_BYTES = 64_000
 SHOWN_SPIKES = 3
 CAUSES: tuple[tuple[str, str, str], ...] = (
-    ("CUDA out of memory", "The card's memory ran out.", "Compute less at once: training.per_device_train_batch_size 1"),
+    (
+        "CUDA out of memory",
+        "The card's memory ran out.",
+        "Compute less at once: training.per_device_train_batch_size 1",
+    ),
     ("MemoryError", "Memory ran out.", "Compute less at once, or close other programs."),
     ("No space left on device", "The disk was full.", "Free some room: realm vault retain --dry-run"),
     ("CUDA error", "The card failed.", "See nvidia-smi and the system's log; start the machine anew if it stays."),
@@ -84,7 +88,9 @@ def _ended(run: Run, steps: Sequence[StepMetrics], alive: bool) -> list[Diagnosi
         found = [Diagnosis("end", "bad", f"It never said that it ended; the last step on record is {last}.", advice)]
     if run.lightened:
         advice = "Set what fits from the start: training.per_device_train_batch_size, or a smaller max_length."
-        found.append(Diagnosis("memory", "note", f"Memory ran out {run.lightened} times and less was taken at once.", advice))
+        found.append(
+            Diagnosis("memory", "note", f"Memory ran out {run.lightened} times and less was taken at once.", advice)
+        )
     if run.starts > 1:
         found.append(Diagnosis("starts", "note", f"It was begun or gone on with {run.starts} times."))
     return found

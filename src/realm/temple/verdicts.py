@@ -27,7 +27,6 @@ from realm.temple.scene import Scene
 from realm.workspace import Workspace
 
 
-
 class Verdicts:
     """The Temple of one campaign."""
 
@@ -68,7 +67,9 @@ class Verdicts:
         case = Case(own, levels_before=max(0, -levels), levels_after=max(0, levels), harms=harms)
         decision = gate.decide(case, scene.settings.temple.significance)
         learning, effort = evidence.learning(skills), self._effort(scene, run)
-        weighed = quality(learning, states(findings), 0.0 if self._leaked(scene) else _proof(scene, own, skills, levels))
+        weighed = quality(
+            learning, states(findings), 0.0 if self._leaked(scene) else _proof(scene, own, skills, levels)
+        )
         page = _page(scene, run, own, decision, effort) | {"learning": learning.as_json(), "quality": weighed.as_json()}
         newest = scene.keeper.ledger.find(f"{scene.key}@{run.end_step}") or scene.newest
         return Verdict(

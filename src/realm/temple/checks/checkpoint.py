@@ -15,7 +15,9 @@ from realm.vault import files, manifest
 NONE = "no checkpoint yet"
 QUICK_BYTES = 200_000_000
 """After a run no more than this is read."""
-GO_BACK = "Do not go on from it. The hero sets it aside and uses the one before when it wakes: realm stop-all, start-all"
+GO_BACK = (
+    "Do not go on from it. The hero sets it aside and uses the one before when it wakes: realm stop-all, start-all"
+)
 RESUME_FILES = (manifest.NAME, "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
 

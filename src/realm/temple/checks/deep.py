@@ -27,7 +27,9 @@ def forgetting(scene: Scene) -> Finding:
         f"{worst.sitting.module}: {worst.sitting.correct} of {worst.sitting.n} right, "
         f"{worst.best.correct} at step {worst.best.step}"
     )
-    remedy = f"What was trained since step {worst.best.step} makes it forget. Mix old data in, or go back: realm verdict"
+    remedy = (
+        f"What was trained since step {worst.best.step} makes it forget. Mix old data in, or go back: realm verdict"
+    )
     is_bad = any(drift.severity == "critical" for drift in drifted)
     return (fail if is_bad else warn)(words, "no drift", remedy, value=100 * worst.drop)
 

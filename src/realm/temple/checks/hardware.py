@@ -72,7 +72,9 @@ def device_memory(scene: Scene) -> Finding:
     if not cards:
         return skip("no graphics card whose driver answers: the processor trains")
     used = max(card.memory_used_bytes / card.memory_total_bytes for card in cards)
-    words = ", ".join(f"{c.name}: {c.memory_used_bytes / 1e9:.1f} of {c.memory_total_bytes / 1e9:.1f} GB" for c in cards)
+    words = ", ".join(
+        f"{c.name}: {c.memory_used_bytes / 1e9:.1f} of {c.memory_total_bytes / 1e9:.1f} GB" for c in cards
+    )
     limit = f"{DEVICE_WARN:.0%}; {DEVICE_FAIL:.1%} at the very most"
     return at_most(used, DEVICE_WARN, DEVICE_FAIL, words, limit, "See what else uses the card: nvidia-smi")
 

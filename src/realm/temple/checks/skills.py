@@ -16,7 +16,9 @@ def fitness(scene: Scene) -> Finding:
         words = "; ".join(f"{skill}: {said}" for skill, said in wrong.items())
         remedy = f"Look closer: realm skill check {next(iter(wrong))}. Mend it, or take it out of campaign.skills."
         return fail(words, "every skill is well", remedy, value=len(wrong))
-    return ok(", ".join(scene.settings.campaign.skills), "every skill is well", value=len(scene.settings.campaign.skills))
+    return ok(
+        ", ".join(scene.settings.campaign.skills), "every skill is well", value=len(scene.settings.campaign.skills)
+    )
 
 
 def levels(scene: Scene) -> Finding:

@@ -27,7 +27,10 @@ def hang(steps: Sequence[StepMetrics], now: float, last_beat: float | None, *, a
         return Diagnosis(NAME, "fine", words)
     if last_beat is not None and now - last_beat <= patience:
         return Diagnosis(
-            NAME, "note", f"{words} It shows life, {now - last_beat:.0f} s ago.", "It examines, saves, or waits: paused?"
+            NAME,
+            "note",
+            f"{words} It shows life, {now - last_beat:.0f} s ago.",
+            "It examines, saves, or waits: paused?",
         )
     return Diagnosis(
         NAME, "bad", f"{words} It shows no life.",
