@@ -1,4 +1,4 @@
-"""Quests that teach nothing earn nothing, though they cost effort; and a campaign that goes back, goes on from there."""
+"""Quests that teach nothing earn nothing, though they cost effort; a campaign that goes back goes on from there."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ def test_a_person_decides_and_it_is_kept(page: TestClient, weighed: SmallRealm) 
 
 
 @pytest.mark.parametrize(("path", "status"), [
-    ("/temple/verdicts/none/promote", 404), (f"/temple/verdicts/{RUN}/burn", 422), ("/temple/verdicts/run-1/roll_back", 422),
+    ("/temple/verdicts/none/promote", 404), (f"/temple/verdicts/{RUN}/burn", 422),
+    ("/temple/verdicts/run-1/roll_back", 422),
     ("/temple/groups/..%2f..%2fetc", 404),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_in_words(page: TestClient, weighed: SmallRealm, path: str, status: int) -> None:

@@ -106,8 +106,8 @@ class SmallRealm:
         return self.queue.add(path, None, source)  # type: ignore[arg-type]
 
     def train(
-        self, start: int, end: int, *, run: str = "run-1", quest: str = "", losses: Callable[[int], float] | None = None,
-        ends: bool = True, fails: str = "",
+        self, start: int, end: int, *, run: str = "run-1", quest: str = "",
+        losses: Callable[[int], float] | None = None, ends: bool = True, fails: str = "",
     ) -> str:  # fmt: skip
         """The steps of a run and its facts. `losses` maps a step to its loss."""
         self.events.append(RunStarted(run=run, quest=quest, method="sft", step=start, **self.names))

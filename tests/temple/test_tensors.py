@@ -13,7 +13,8 @@ from realm.temple import tensors
 from realm.temple.tensors import not_finite
 from tests.temple.small_realm import safetensors
 
-NAN, INF = {"F64": 0x7FF8 << 48, "F32": 0x7FC00000, "BF16": 0x7FC0, "F16": 0x7E00}, {"F64": 0xFFF0 << 48, "F32": 0xFF800000, "BF16": 0xFF80, "F16": 0xFC00}  # fmt: skip
+NAN = {"F64": 0x7FF8 << 48, "F32": 0x7FC00000, "BF16": 0x7FC0, "F16": 0x7E00}
+INF = {"F64": 0xFFF0 << 48, "F32": 0xFF800000, "BF16": 0xFF80, "F16": 0xFC00}
 CODE = {"F64": "Q", "F32": "I", "BF16": "H", "F16": "H"}
 FINITE = {"F64": 0x7FEF << 48, "F32": 0x7F7FFFFF, "BF16": 0x7F7F, "F16": 0x7BFF}
 
@@ -51,8 +52,8 @@ def test_large_tensors_are_read_in_blocks(tmp_path: Path, monkeypatch: pytest.Mo
     assert (found.numbers, found.tensors) == (21, {"model.layers.0.weight": 1})
 
 
-@pytest.mark.parametrize("content", [b"", b"\x01", b"\xff" * 8, struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 3) + b"{x}",
-                                     safetensors([1.0, 2.0])[:-4]])  # fmt: skip
+@pytest.mark.parametrize("content", [b"", b"\x01", b"\xff" * 8, struct.pack("<Q", 2) + b"[]",
+                                     struct.pack("<Q", 3) + b"{x}", safetensors([1.0, 2.0])[:-4]])  # fmt: skip
 def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.safetensors").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"w\.safetensors is cut off"):

@@ -17,7 +17,6 @@ from realm.temple import rollback
 from realm.temple.verdicts import Verdicts
 from tests.temple.small_realm import SmallRealm, rows
 
-
 EXAMINATIONS = Examinations(("bin",), CurriculumSettings())
 """Worked out once for all tests."""
 

@@ -111,7 +111,8 @@ def page(found: Verdict, overrides: Sequence[Override] = ()) -> list[str]:
     lines = [
         f"{found.run}: {found.word}, quality {found.quality:.2f}, experience {found.experience:.1f}",
         f"  {found.recommendation.replace('_', ' ')}: {' '.join(evidence['decision']['reasons'])}",
-        f"  quality = evidence {quality['evidence']:.2f} x checks {quality['factor']:.2f} x proof {quality['proof']:.2f}",
+        f"  quality = evidence {quality['evidence']:.2f} x checks {quality['factor']:.2f} "
+        f"x proof {quality['proof']:.2f}",
         f"  steps {found.start_step} to {found.step}: {cost['tokens']:,} tokens in {cost['seconds']:.0f} s, "
         f"effort {found.effort:.1f}, efficiency {strain['efficiency']:.3g} nats gained per nat",
     ]

@@ -29,7 +29,7 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     ("Traceback (most recent call last)", "The program raised an error.", "Read the end of the log."),
 )
 """What stands in a log, what it means, what to do; the first that occurs in its end is meant."""
-SIGNALS = {-9: "It was killed (SIGKILL): by a person, or by the system because memory ran out. See: dmesg | grep -i oom",
+SIGNALS = {-9: "It was killed (SIGKILL): by a person, or by the system for want of memory. See: dmesg | grep -i oom",
            -15: "It was asked to end (SIGTERM).", -11: "It crashed in native code (SIGSEGV).",
            -6: "It gave itself up (SIGABRT), as native code does when an assumption breaks."}  # fmt: skip
 

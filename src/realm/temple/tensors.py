@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 
 from realm.errors import CheckpointError
 
-EXPONENTS = {"F64": ("<u8", 0x7FF0_0000_0000_0000), "F32": ("<u4", 0x7F80_0000), "BF16": ("<u2", 0x7F80), "F16": ("<u2", 0x7C00)}  # fmt: skip
+EXPONENTS = {
+    "F64": ("<u8", 0x7FF0_0000_0000_0000), "F32": ("<u4", 0x7F80_0000), "BF16": ("<u2", 0x7F80), "F16": ("<u2", 0x7C00),
+}  # fmt: skip
 """Width of a number, and the bits that are all set in NaN and in infinity and in no other number (IEEE 754)."""
 BLOCK_BYTES = 1 << 24
 LONGEST_HEADER = 100_000_000
