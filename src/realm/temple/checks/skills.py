@@ -31,9 +31,7 @@ def levels(scene: Scene) -> Finding:
         earned, _ = fold(taken, scene.guild.rules.of(skill))
         if earned.mastered != state.mastered:
             words = f"{skill}: level {state.level} is stored, its examinations lead to {earned.level}"
-            remedy = (
-                "Somebody wrote into realm.db, or changed a threshold. Restore it, or examine anew: realm eval"
-            )
+            remedy = "Somebody wrote into realm.db, or changed a threshold. Restore it, or examine anew: realm eval"
             return fail(words, "level = what the examinations lead to", remedy, value=state.level - earned.level)
     words = ", ".join(f"{skill} {state.level}" for skill, state in states.items())
     return ok(words, "level = what the examinations lead to")
