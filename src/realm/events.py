@@ -293,6 +293,38 @@ class ChampionChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictGiven(Fact):
+    """A run was weighed: `quality` 0..1 in a `word`, what is recommended, and the experience that it earned."""
+
+    run: str
+    step: int
+    quality: float
+    word: str  # "blessed", "partial", "unproven" or "cursed"
+    recommendation: str  # "promote", "keep" or "roll_back"
+    experience: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictOverridden(Fact):
+    """A person decided otherwise than the verdict about a run; `action` is promote or roll_back."""
+
+    run: str
+    action: str
+    checkpoint: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignRolledBack(Fact):
+    """The campaign goes on from an older checkpoint; those after it were set aside."""
+
+    checkpoint: str
+    step: int
+    set_aside: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExaminationTaken(Fact):
     """The hero answered held-out problems. `low` and `high` bound the 95 % Wilson interval."""
 

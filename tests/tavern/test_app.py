@@ -38,7 +38,7 @@ def token_of(fragment: str) -> str:
     return fragment.split("/quests/uploads/")[1].split("/")[0]
 
 
-@pytest.mark.parametrize("path", ["/", "/quests", "/guild", "/campaigns"])
+@pytest.mark.parametrize("path", ["/", "/quests", "/guild", "/campaigns", "/temple"])
 def test_pages_stand_before_anything_happened(page: TestClient, path: str) -> None:
     answer = page.get(path)
     assert answer.status_code == 200
@@ -54,7 +54,7 @@ def test_pages_link_only_to_pages_that_stand(page: TestClient) -> None:
         assert page.get(link).status_code == 200, link
 
 
-@pytest.mark.parametrize("path", ["/", "/quests", "/guild", "/campaigns"])
+@pytest.mark.parametrize("path", ["/", "/quests", "/guild", "/campaigns", "/temple"])
 def test_all_static_files_that_a_page_names_are_there(page: TestClient, path: str) -> None:
     for part in page.get(path).text.split('"/static/')[1:]:
         assert page.get("/static/" + part.split('"')[0]).status_code == 200, part[:60]

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from realm.events import StepsReached
 from realm.guild.awards import AwardLedger
+from realm.temple.verdicts import Verdicts
 from tests.chromium import IN_A_BROWSER, launched
 from tests.tavern.conftest import Server
 from tests.tavern.demo import Demo
@@ -59,7 +60,7 @@ def look(browser: Browser, server: Server) -> Iterator[Open]:
 
 
 @pytest.mark.parametrize("width", [390, 820, 1000, 1440])
-@pytest.mark.parametrize("path", ["/", "/quests", "/guild"])
+@pytest.mark.parametrize("path", ["/", "/quests", "/guild", "/temple"])
 def test_no_width_scrolls_sideways(look: Open, path: str, width: int) -> None:
     page = look(path, width)
     page.wait_for_timeout(400)
@@ -205,7 +206,7 @@ def test_the_guild_draws_what_was_examined(look: Open, told: Demo) -> None:
 
 
 def test_all_that_can_be_pressed_has_a_name_and_a_visible_focus(look: Open) -> None:
-    for path in ("/", "/quests", "/guild"):
+    for path in ("/", "/quests", "/guild", "/temple"):
         page = look(path)
         nameless = page.evaluate(
             """() => [...document.querySelectorAll("button, a[href], select, input")].filter((e) =>
@@ -239,7 +240,7 @@ def test_screenshots(look: Open, told: Demo, tmp_path: Path) -> None:
     """Each page can be pictured in both themes and on a phone."""
     told.train(20, now=time.time())
     for scheme in ("dark", "light"):
-        for path in ("/", "/quests", "/guild"):
+        for path in ("/", "/quests", "/guild", "/temple"):
             shot = tmp_path / f"{path.strip('/') or 'home'}-{scheme}.png"
             page = look(path, scheme=scheme)
             page.wait_for_timeout(300)
@@ -270,3 +271,18 @@ def test_an_achievement_is_said_in_the_corner_and_shown_on_its_page(look: Open, 
     AwardLedger(told.db, told.events, told.guild.rules).catch_up(told.key)
     expect(home.locator(".toast", has_text="Out of the nest")).to_be_visible()
     expect(guild.locator("#deed-steps_100")).to_have_class(re.compile("earned"))
+
+
+def test_a_verdict_appears_and_a_group_is_looked_at(look: Open, told: Demo) -> None:
+    page = look("/temple")
+    page.locator("#look-skills").click()
+    expect(page.locator("#group-skills .finding")).to_have_count(3)
+    expect(page.locator("#group-skills .finding.f-ok").first).to_be_visible()
+    before = page.locator("article.weighed").count()
+    verdict = Verdicts(told.workspace, told.settings, told.db, told.events).weigh(told.key, end_step=told.step)
+    expect(page.locator("article.weighed")).to_have_count(max(1, before))
+    expect(page.locator("article.weighed").first).to_contain_text(f"{verdict.quality:.0%}".rstrip("%"))
+    expect(page.locator("#group-skills .finding")).to_have_count(3)
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.locator("article.weighed button").last.click()
+    assert told.workspace.request_text("roll-back") is None, "a person who says no has asked for nothing"

@@ -53,7 +53,7 @@ def test_state() -> None:
 def test_a_new_hero_has_no_numbers_yet() -> None:
     hero = hero_view.hero("h", HeroProfile(base_model="hatchling"), "c", "idle", [], hero_view.Record())
     assert (hero.name, hero.level, hero.steps_to_next) == ("h", 0, 1000)
-    assert [s.value for s in hero.stats] == ["0", "–", "–", "–", "0", "0"]
+    assert [s.value for s in hero.stats] == ["0", "–", "–", "–", "0", "0", "–"]
     assert hero_view.strain([], StrainSettings(), {}).value is None
 
 

@@ -36,6 +36,7 @@ LINES: dict[str, Callable[[Any], str]] = {
     "run_finished": lambda f: f"step {f.step}: loss {f.loss_first:.3f} -> {f.loss_last:.3f} in {f.seconds:.0f} s",
     "run_failed": lambda f: f"run failed at step {f.step}: {f.reason}",
     "checkpoint_quarantined": lambda f: f"checkpoint {f.checkpoint} set aside: {f.reason}",
+    "verdict_given": lambda f: f"verdict on {f.run}: {f.word}, quality {f.quality:.2f}, {f.recommendation}",
     "champion_changed": lambda f: f"new champion: {f.checkpoint} ({f.accuracy:.0%})",
     "examination_taken": lambda f: (
         f"examined {f.skill.upper()} level {f.level}: {f.correct}/{f.n} = {f.accuracy:.0%} [{f.low:.0%}, {f.high:.0%}]"

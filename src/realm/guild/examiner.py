@@ -89,6 +89,7 @@ def examine(
             training_n=fresh.n,
             training_correct=fresh.correct,
             seed=EXAM_SEED,
+            marks="".join("01"[score.correct] for score in result.scores),
             template_hash=template_hash,
             tokens=tokens,
             val_loss=val_loss,

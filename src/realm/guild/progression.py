@@ -81,6 +81,8 @@ class Examination(Counted):
     training_correct: int = 0
     seed: str = ""
     """Names the set of problems."""
+    marks: str = ""
+    """Problem by problem in the order of the set: 1 where it was right, else 0. Empty where it was not kept."""
     template_hash: str = ""
     tokens: int = 0
     """Tokens trained in the campaign up to the checkpoint."""

@@ -62,6 +62,7 @@ from realm.quests.past import TrainedRows
 from realm.quests.queue import Quest, QuestQueue
 from realm.quests.report import Report
 from realm.records import UNNAMED, CheckpointRecord, Progress, Row, RunResult, StepMetrics
+from realm.temple.weighing import Weighing
 from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
 from realm.vault.manifest import ManifestFacts
@@ -108,6 +109,7 @@ class HeroLoop:
         self.metrics = Metrics(db)
         self.watch = CampaignWatch(workspace, self.guild, self.key)
         self.plays = spec is None  # a preset's training belongs to no campaign in play, and nothing calls it away
+        self.temple = Weighing(workspace, settings, db, events, self.spec, self.held_out.where, plays=self.plays)
         self.starting_checkpoint = settings.campaign.starting_checkpoint if self.plays else ""
         self.heart = Heartbeat(workspace.logs / "hero.beat")
         self.stopping = threading.Event()
@@ -164,11 +166,13 @@ class HeroLoop:
     def stand(self) -> None:
         """Load the newest trustworthy checkpoint; forget what came after it."""
         self.keeper.recover(self.key)
+        self.temple.go_back(self.keeper)
         self.newest = self.keeper.newest_good(self.key)
         progress = self.keeper.progress(self.newest) if self.newest else Progress()
         self.guild.rewind(self.key, progress.step)
         self.canaries.ledger.rewind(self.key, progress.step)
         self.metrics.truncate(self.key, progress.step)
+        self.temple.rewind(progress.step)
         self.strains = self.restore_strain(self.newest)
         folder = self.keeper.folder(self.newest) if self.newest else None
         start = start_folder(self.workspace, self.key, self.starting_checkpoint)
@@ -221,6 +225,8 @@ class HeroLoop:
     def day(self) -> None:
         """One quest from claim to examination, or one rest."""
         self.heart.beat()
+        if self.temple.is_asked_back():
+            self.wake()
         quest = None if self.held() else self.next_quest()
         if quest is None:
             self.rest()
@@ -356,7 +362,8 @@ class HeroLoop:
         for skill in {t.skill for t in self.guild.transitions(self.key) if t.step == checkpoint.step}:
             self.strain(skill).begin_level(self.guild.floor(self.key, skill))
         taken = [e for e in self.guild.newest(self.key) if e.step == checkpoint.step]
-        self.keeper.ledger.examined(checkpoint.id, *self.standing(taken))
+        accuracy, detail = self.standing(taken)
+        self.keeper.ledger.examined(checkpoint.id, accuracy, self.temple.gated(checkpoint, taken, detail))
         self.awards.catch_up(self.key)
         self.keeper.retain(self.key)
         self.look_for_cap(checkpoint.step)
@@ -420,6 +427,9 @@ class HeroLoop:
             self.leave_quest()
             self.queue.skip(quest, step=result.progress.step, key=self.key)
             self.workspace.withdraw("skip")  # last: until the quest is filed, the request is what tells of the skip
+        if result.outcome != "stopped":
+            with self.heart.during():
+                self.temple.weigh(result.progress.run, result.progress.step)
 
     def leave_quest(self) -> None:
         """No quest is in hand any more: one that was skipped is not gone on with, and begins anew when tried again."""

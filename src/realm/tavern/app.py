@@ -1,4 +1,4 @@
-"""The Tavern's routes: four pages, one stream, and what a person may do. Reads through `view`, draws by `pages`."""
+"""The Tavern's routes: five pages, one stream, and what a person may do. Reads through `view`, draws by `pages`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from realm.tavern.campaign_routes import CampaignRoutes
 from realm.tavern.live import CARDS, Live, Topic
 from realm.tavern.lore import skins
 from realm.tavern.pages import STATIC, Pages
+from realm.tavern.temple_routes import TempleRoutes
 from realm.tavern.uploads import Uploads
 from realm.tavern.view import View
 from realm.workspace import Workspace
@@ -67,6 +68,7 @@ class Tavern:
         self.workspace = workspace
         self.view = View(workspace, settings, db, events)
         self.campaign_routes = CampaignRoutes(workspace, settings, db, events)
+        self.temple_routes = TempleRoutes(workspace, settings, db, events)
         self.uploads = self._uploads()
         self.pages = Pages()
         self.skins = skins()
@@ -96,6 +98,7 @@ class Tavern:
         app.get("/quests")(self.quests)
         app.get("/guild")(self.guild)
         app.get("/campaigns")(self.campaigns)
+        app.get("/temple")(self.temple)
         app.get("/hero.css")(self.colours)
         app.get("/live")(self.stream)
         app.post("/control/{name}")(self.control)
@@ -107,6 +110,7 @@ class Tavern:
         app.post("/quests/{quest}/retry")(self.retry)
         app.post("/quests/{quest}/delete")(self.delete)
         self.campaign_routes.add_to(app)
+        self.temple_routes.add_to(app, self._fragment)
 
     # -- pages ---------------------------------------------------------------------------------------------
     def home(self, request: Request, skin: SkinName | None = None) -> Response:
@@ -120,6 +124,9 @@ class Tavern:
 
     def campaigns(self, request: Request, skin: SkinName | None = None) -> Response:
         return self._page("campaigns", request, skin)
+
+    def temple(self, request: Request, skin: SkinName | None = None) -> Response:
+        return self._page("temple", request, skin)
 
     def _page(self, name: str, request: Request, asked: SkinName | None) -> Response:
         skin = self.skins[asked or self._skin_of(request)]

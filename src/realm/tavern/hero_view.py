@@ -27,6 +27,7 @@ SHOWN: dict[str, tuple[str, str, Callable[[float], str]]] = {
     "xp": ("optimizer steps", "spark", count), "attack": ("1 / training loss", "sword", figure),
     "defence": ("1 / validation loss", "shield", figure), "accuracy": ("examination accuracy", "target", percent),
     "gold": ("files completed × 100", "coin", count), "effort": ("sum of strain", "flame", count),
+    "experience": ("experience", "star", figure),
     "level": ("level", "crown", count), "title": ("title", "banner", str),
     "best_level": ("highest skill level", "ladder", count),
     "best_accuracy": ("best examination", "target", percent),
@@ -35,7 +36,7 @@ SHOWN: dict[str, tuple[str, str, Callable[[float], str]]] = {
 """How each number of the card is shown: the ML word, the plain icon, how it is written."""
 PORTRAITS = frozenset({"hatchling", "smol"})
 """Drawn heroes; any other bears a coat of arms."""
-CARD = ("xp", "attack", "defence", "accuracy", "gold", "effort")
+CARD = ("xp", "attack", "defence", "accuracy", "gold", "effort", "experience")
 BESIDE = ("level", "title")
 BESTS = ("best_level", "best_accuracy", "best_val_loss")
 SPEED_SECONDS = 10.0
@@ -68,6 +69,8 @@ class Record:
     best: str = ""
     bests: Bests = NO_BESTS
     lowest_val_loss: float | None = None
+    experience: float | None = None
+    """None before the first verdict."""
 
 
 def training_state(
@@ -130,7 +133,7 @@ def _numbers(recent: Sequence[StepMetrics], record: Record) -> Numbers:
         correct=correct, asked=asked, quests_completed=record.quests_completed,
         effort=next((row.effort for row in reversed(recent) if row.effort is not None), 0.0),
         title=hero_title(record.titles, deeds),
-        lowest_val_loss=record.lowest_val_loss, highest_levels=record.bests.levels,
+        experience=record.experience, lowest_val_loss=record.lowest_val_loss, highest_levels=record.bests.levels,
         best_accuracy=record.bests.examination.accuracy if record.bests.examination else None,
     )  # fmt: skip
 

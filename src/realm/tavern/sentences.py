@@ -29,6 +29,9 @@ PLAIN: dict[str, str] = {
     "checkpoint_quarantined": "Checkpoint of step {step} quarantined: {reason}",
     "checkpoint_dropped": "Checkpoint of step {step} dropped: {reason:stop}",
     "champion_changed": "Best checkpoint: step {step}, accuracy {accuracy:pct}.",
+    "verdict_given": "Verdict on the run up to step {step}: {word}, quality {quality:pct}, {recommendation:plain}.",
+    "verdict_overridden": "A person decided otherwise about {run}: {action:plain}. {reason:stop}",
+    "campaign_rolled_back": "Back to step {step}: {set_aside} checkpoints set aside. {reason:stop}",
     "examination_taken": "Examination {skill:short} level {level}: {correct}/{n} correct ({accuracy:pct}).",
     "level_gained": "{skill:short} level {level} mastered at step {step}.",
     "level_lost": "{skill:short} level {level} no longer mastered.",
@@ -63,7 +66,7 @@ ICONS: dict[str, str] = {
     "quest": "scroll", "practice": "loop", "run": "swords", "checkpoint": "chest", "champion": "crown",
     "examination": "target", "level": "star", "service": "gear", "blocker": "gate", "alert": "alert",
     "campaign": "flag", "canaries": "alert", "sparring": "swords", "steps": "spark", "strain": "gauge",
-    "achievement": "star", "title": "banner",
+    "achievement": "star", "title": "banner", "verdict": "target",
 }  # fmt: skip
 
 

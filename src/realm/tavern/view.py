@@ -29,6 +29,7 @@ from realm.tavern.pages import count, percent
 from realm.tavern.sentences import icon, tone
 from realm.tavern.shown import Achievements, Battle, Blocker, Hero, LogLine, Preview, Skill
 from realm.tavern.skill_view import SkillReader
+from realm.tavern.temple_view import TempleReader
 from realm.vault.ledger import CheckpointLedger
 from realm.watchtower.gpu import driver
 from realm.watchtower.machine import MachineMeter
@@ -65,6 +66,7 @@ class View:
         self._skills = SkillReader(self._guild, self.key, settings, self._titles, Evidence(db))
         self._canaries = CanaryReader(CanaryLedger(db, events, settings.passives), self.key)
         self._campaigns = CampaignReader(workspace, settings, db, events)
+        self._temple = TempleReader(workspace, settings, db, events)
         self._machine = MachineMeter(workspace.root, nvml=driver())
         self._lock = threading.Lock()
         self._stamp: object = None
@@ -111,6 +113,8 @@ class View:
                 values |= {"board": quest_view.board(self.queue), "max_upload_bytes": limit}
             elif page == "campaigns":
                 values |= {"campaigns": self._campaigns.cards(), "heroes": self._campaigns.heroes()}
+            elif page == "temple":
+                values |= self._temple.values()
             else:
                 values |= {"skills": self._skill_list(), "canaries": self._canaries.read()}
                 values["achievements"] = self._achievements(skin)
@@ -144,7 +148,7 @@ class View:
         record = hero_view.Record(
             self._guild.newest(self.key), self.queue.completed(self.key),
             sum(self._guild.levels(self.key).values()), self._titles, best,
-            self._guild_read()[1], self._metrics.lowest(self.key, "val_loss"),
+            self._guild_read()[1], self._metrics.lowest(self.key, "val_loss"), self._temple.experience(),
         )  # fmt: skip
         return hero_view.hero(self.key.hero, self.profile, self.key.campaign, state, recent, record)
 

@@ -29,7 +29,7 @@ from realm.db import Database, metadata
 from realm.errors import CheckpointError
 from realm.events import ChampionChanged, CheckpointDropped, CheckpointQuarantined, CheckpointSaved, Events
 from realm.records import CampaignKey, CheckpointRecord
-from realm.vault.champion import Standing, best
+from realm.vault.champion import Standing, best, rank
 from realm.vault.manifest import Manifest
 
 State = Literal["present", "dropped", "quarantined"]
@@ -166,7 +166,8 @@ class CheckpointLedger:
         """Note the pooled accuracy of a checkpoint's examinations and find the champion anew.
 
         `detail` is kept as it is. Its `n` (problems asked) weighs the accuracy; its `levels` (skill -> mastered
-        level after the examination), where given, take the place of the levels at save.
+        level after the examination), where given, take the place of the levels at save. Its `held_back`, where it
+        is not empty, says why the checkpoint must not be champion.
         """
         with self._db.write() as connection:
             row = _row(connection, checkpoint)
@@ -182,6 +183,30 @@ class CheckpointLedger:
             )
             self._crown(connection, CampaignKey(row["hero"], row["campaign"]))
             return _record(_row(connection, checkpoint))
+
+    def crown(self, checkpoint: str) -> CheckpointRecord:
+        """Make an examined checkpoint champion because a person says so; a better one may take its place later.
+
+        Others that are better by examination and not held back already are held back for that reason.
+        """
+        with self._db.write() as connection:
+            row = _row(connection, checkpoint)
+            key = CampaignKey(row["hero"], row["campaign"])
+            self._admit_only(connection, key, row)
+            self._crown(connection, key)
+            return _record(_row(connection, checkpoint))
+
+    def _admit_only(self, connection: Connection, key: CampaignKey, row: RowMapping) -> None:
+        """Let one checkpoint lead, and of the present ones none that the rule puts before it."""
+        chosen = Standing(row["id"], row["step"], row["mastered"], row["accuracy"] or 0.0, row["problems"])
+        for other in connection.execute(_present(key).where(_c.accuracy.is_not(None))).mappings().all():
+            detail = json.loads(other["examination"])
+            standing = Standing(other["id"], other["step"], other["mastered"], other["accuracy"], other["problems"])
+            if other["id"] == chosen.id:
+                detail["held_back"] = ""
+            elif not detail.get("held_back") and rank(standing) > rank(chosen):
+                detail["held_back"] = f"a person chose {chosen.id}"
+            _update(connection, other["id"], examination=json.dumps(detail))
 
     def moved(self, checkpoint: str, path: Path) -> None:
         """The folder is found elsewhere, e.g. because the workspace was moved."""
@@ -222,10 +247,11 @@ class CheckpointLedger:
 
     def _crown(self, connection: Connection, key: CampaignKey) -> None:
         """Put the champion flag where the rule says, and tell when it moved to another checkpoint."""
-        query = select(_c.id, _c.step, _c.mastered, _c.accuracy, _c.problems).where(
+        query = select(_c.id, _c.step, _c.mastered, _c.accuracy, _c.problems, _c.examination).where(
             _c.hero == key.hero, _c.campaign == key.campaign, _c.state == "present", _c.accuracy.is_not(None)
         )
-        champion = best(Standing(*row) for row in connection.execute(query))
+        rows = connection.execute(query)
+        champion = best(Standing(*row[:5]) for row in rows if not json.loads(row[5]).get("held_back"))
         flagged = (
             connection.scalar(select(_c.id).where(_c.hero == key.hero, _c.campaign == key.campaign, _c.champion)) or ""
         )

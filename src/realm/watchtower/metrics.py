@@ -247,6 +247,13 @@ class Metrics:
             found: float | None = connection.scalar(select(func.min(low)).where(*_in(_s, key)))
         return found
 
+    def effort(self, key: CampaignKey, step: int) -> float:
+        """Effort of the campaign when it stood at a step: that of the newest step on record up to there."""
+        query = select(_m.effort).where(*_in(_m, key), _m.step <= step, _m.effort.is_not(None))
+        with self._db.read() as connection:
+            found: float | None = connection.scalar(query.order_by(_m.step.desc()).limit(1))
+        return found or 0.0
+
     def throughput(self, key: CampaignKey, *, seconds: float = 10.0, now: float | None = None) -> Throughput:
         """Steps and tokens per second over the last `seconds`; `now` is Unix time."""
         now = time.time() if now is None else now

@@ -26,6 +26,7 @@ from realm.config.schema.presets import (
     OutputSettings,
     PresetSettings,
 )
+from realm.config.schema.temple import TempleSettings
 from realm.config.schema.training import REWARDED, Hyperparameters
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "StrainSettings",
     "Strategy",
     "Table",
+    "TempleSettings",
 ]
 
 
@@ -91,6 +93,8 @@ class RealmSettings(Settings):
     """Which checkpoints stay."""
     strain: StrainSettings = StrainSettings()
     """Zones of strain."""
+    temple: TempleSettings = TempleSettings()
+    """Verdicts and the champion's gate."""
     services: ServiceSettings = ServiceSettings()
     """Addresses."""
     page: PageSettings = PageSettings()

@@ -41,6 +41,7 @@ document.addEventListener("realm:init", ({ detail }) => {
 
 const ANNOUNCED = [
   "level_gained", "level_lost", "champion_changed", "quest_rejected", "achievement_awarded", "title_earned",
+  "verdict_given", "campaign_rolled_back",
 ];
 
 document.addEventListener("realm:fact", ({ detail }) => {
