@@ -60,6 +60,7 @@ from realm.guild.sparring_ledger import SparringLedger
 from realm.guild.strain import Advice, StrainMeter, meter_of
 from realm.heroes.to_train import load_to_train
 from realm.heroes.weights import HATCHLING
+from realm.oracle.sharing import Courtesy
 from realm.quests.checks import validate
 from realm.quests.elsewhere import Elsewhere
 from realm.quests.inbox import Inbox, deliver
@@ -118,6 +119,7 @@ class HeroLoop:
         self.plays = spec is None  # a preset's training belongs to no campaign in play, and nothing calls it away
         self.starting_checkpoint = settings.campaign.starting_checkpoint if self.plays else ""
         self.heart = Heartbeat(workspace.logs / "hero.beat")
+        self.courtesy = Courtesy(workspace.logs, settings.oracle.sharing)
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
@@ -387,6 +389,7 @@ class HeroLoop:
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
         self.heart.beat()
+        self.courtesy.give_way(metrics.step_seconds, self.is_called)
 
     def save(self, quest: Quest, metrics: Mapping[str, float]) -> None:
         """Seal a checkpoint, then let the hero be examined at it."""
@@ -539,6 +542,11 @@ class HeroLoop:
         if "skip" in asked and self.workspace.is_meant("skip", quest.id):
             return "skip"
         return "pause" if "pause" in asked else None
+
+    def is_called(self) -> bool:
+        """A sign of life; and whether something is asked that must not wait until a chat has ended."""
+        self.heart.beat()
+        return self.stopping.is_set() or bool(self.workspace.requests() & {"pause", "stop", "skip"})
 
     # -- saying ------------------------------------------------------------------------------------------------
     def say(self, *facts: Fact) -> None:

@@ -24,7 +24,7 @@ from realm.heroes.hero import LoadedHero
 from realm.oracle.choosing import Choice, choose, logprobs
 from realm.oracle.columns import Columns, bytes_per_token, prompt_cache, takes_company
 from realm.oracle.request import Finish, Piece, Request
-from realm.oracle.text import Reader
+from realm.oracle.text import Reader, Whole
 
 log = logging.getLogger(__name__)
 PROMPT_TOKENS_AT_ONCE = 4096
@@ -64,15 +64,23 @@ class Load:
     """Written since it was opened."""
 
 
+def on_best_device(hero: LoadedHero) -> LoadedHero:
+    """The hero with its model on the GPU, where there is one."""
+    if torch.cuda.is_available():
+        hero.model.to("cuda")
+    return hero
+
+
 class _Row:
     """One answer being written."""
 
     def __init__(self, request: Request, index: int, decode: Callable[[Sequence[int]], str]) -> None:
         self.request, self.index = request, index
         self.choice = Choice(request.sampling, request.prompt_ids, index)
-        self.reader = Reader(decode, request.stops)
+        self.reader = Reader(decode, request.stops) if request.stream or request.stops else Whole(decode)
         self.tokens = 0
         self.last = 0
+        self.began = time.perf_counter()
         self.unsaid = Piece(index)
 
     def take(self, token: int, told: Any, stops: frozenset[int]) -> Piece | None:
@@ -107,14 +115,12 @@ class Engine:
         limits: Limits | None = None,
         *,
         post: Post = deliver_here,
-        after_step: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        """`after_step` is told the seconds of each step, and may take a rest for whoever shares the machine."""
         self.hero, self.limits = hero, limits or Limits()
         self._model = hero.model.eval()
         self._stops = stop_ids(hero.model, hero.tokenizer)
-        self._decode = _decoder(hero.tokenizer)
-        self._post, self._after_step = post, after_step
+        self._decode, self._spell = _decoder(hero.tokenizer), _speller(hero.tokenizer)
+        self._post = post
         self._company = takes_company(hero.model)
         self._budget_tokens = max(1, self.limits.cache_bytes // bytes_per_token(hero.model))
         self._waiting: deque[Request] = deque()
@@ -134,6 +140,15 @@ class Engine:
         """Longest prompt and answer together."""
         made_for = int(getattr(self._model.config.get_text_config(), "max_position_embeddings", 0) or 2048)
         return min(self.limits.context_tokens or made_for, made_for, self._budget_tokens)
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the model has logits for."""
+        return int(self._model.config.get_text_config().vocab_size)
+
+    def spelled(self, token: int) -> str:
+        """A token as text; special ones by their names."""
+        return self._spell(token)
 
     def load(self) -> Load:
         return Load(len(self._rows), len(self._waiting), self._tokens)
@@ -186,9 +201,7 @@ class Engine:
         if self._model.device.type == "cpu" and self._model.num_parameters() < TINY:
             torch.set_num_threads(1)  # of this thread: threads wait longer for each other than they compute
         while self._wait_for_work():
-            began = time.perf_counter()
             self._work()
-            self._after_step(time.perf_counter() - began)
         left = [row.request for row in self._rows] + list(self._waiting)
         self._fail(left, ServiceError("This model was unloaded.", hint="Send the request again."))
 
@@ -298,6 +311,7 @@ class Engine:
                 news.append((row.request, piece))
                 if piece.finish:
                     ended.append(first + at)
+                    self._request_seconds += 0.1 * (time.perf_counter() - row.began - self._request_seconds)
         self._tokens += len(rows)
         if ended:
             self._leave(ended)
@@ -331,6 +345,11 @@ def _decoder(tokenizer: Any) -> Callable[[Sequence[int]], str]:
     if fast is None or getattr(own, "clean_up_tokenization_spaces", False):
         return lambda ids: str(own.decode(list(ids), skip_special_tokens=True))
     return lambda ids: str(fast.decode(list(ids), skip_special_tokens=True))
+
+
+def _speller(tokenizer: Any) -> Callable[[int], str]:
+    own = copy.deepcopy(tokenizer)
+    return lambda token: str(own.decode([token], skip_special_tokens=False))
 
 
 def answers(engine: Engine, requests: Sequence[Request]) -> Iterator[list[Piece]]:

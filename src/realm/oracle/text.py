@@ -50,6 +50,23 @@ class Reader:
         return text[: len(text) - keep]
 
 
+class Whole:
+    """The same for an answer that nobody reads before its end: its tokens are decoded once."""
+
+    stopped = False
+
+    def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
+        self._decode = decode
+        self._ids: list[int] = []
+
+    def add(self, token: int) -> str:
+        self._ids.append(token)
+        return ""
+
+    def end(self) -> str:
+        return self._decode(self._ids)
+
+
 def _overlap(text: str, stop: str) -> int:
     """Characters at the end of the text with which the stop text begins."""
     longest = min(len(stop) - 1, len(text))

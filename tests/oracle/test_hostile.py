@@ -1,0 +1,109 @@
+"""Requests that no client of ours would send: refused in words, with a small answer and little memory."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+
+from tests.oracle.oracle_support import Open, served, service, shelf
+
+GIGABYTE = 1_000_000_000
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served(service(shelf("a"), answer_tokens=8)) as url:
+        yield url
+
+
+def post(address: str, body: str | bytes, **headers: str) -> httpx.Response:
+    headers = {"content-type": "application/json", **headers}
+    return httpx.post(f"{address}/v1/chat/completions", content=body, headers=headers, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", "[]", "null", "{", '"x"', '{"model": "a"}', '{"model": 1, "messages": []}', "[" * 100_000,
+        '{"model": "a", "messages": [{"role": "user", "content": "\\ud800"}]}',
+        '{"model": "a", "messages": [{"role": "user", "content": "x"}], "temperature": NaN}',
+        '{"model": "a", "messages": [{"role": "user", "content": "x"}], "seed": 1e400}',
+        '{"model": "a", "messages": [{"role": "user", "content": "x"}], "stop": [""]}',
+        '{"model": "a", "messages": [{"role": "user", "content": "x"}], "logit_bias": {"99999999": 1}}',
+        '{"model": "\\u0000", "messages": [{"role": "user", "content": "x"}]}',
+    ],
+)  # fmt: skip
+def test_broken_bodies_are_refused_in_words(address: str, body: str) -> None:
+    refused = post(address, body)
+    assert refused.status_code in {400, 404} and refused.json()["error"]["message"]
+    assert len(refused.content) < 5000
+
+
+def test_other_hosts_origins_and_forms_are_refused(address: str) -> None:
+    fine = json.dumps({"model": "a", "messages": [{"role": "user", "content": "x"}], "max_tokens": 1})
+    assert post(address, fine).status_code == 200
+    assert post(address, fine, host="evil.example").status_code == 400
+    assert post(address, fine, origin="http://evil.example").status_code == 403
+    assert post(address, fine, **{"content-type": "text/plain"}).status_code == 403
+    assert httpx.get(f"{address}/v1/models/..%2f..%2fetc%2fpasswd", trust_env=False).status_code == 404
+
+
+def test_a_gigabyte_is_refused_at_the_limit_without_memory(address: str) -> None:
+    process = psutil.Process()
+    assert post(address, b"{}", **{"content-length": "2"}).status_code == 400
+    before = process.memory_info().rss
+    host, _, port = address.removeprefix("http://").partition(":")
+    assert "413" in _send(host, int(port), f"Content-Length: {GIGABYTE}", chunked=False)
+    assert "413" in _send(host, int(port), "Transfer-Encoding: chunked", chunked=True)
+    assert process.memory_info().rss - before < 60_000_000
+    assert httpx.get(f"{address}/health", trust_env=False).status_code == 200
+
+
+def _send(host: str, port: int, length: str, *, chunked: bool) -> str:
+    """Send up to a gigabyte; the first line of the answer."""
+    piece = b" " * 1_000_000
+    with socket.create_connection((host, port), timeout=30) as line:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
+        line.sendall(f"{head}{length}\r\n\r\n".encode())
+        try:
+            for _ in range(GIGABYTE // len(piece)):
+                line.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        except OSError:
+            pass  # it hung up, as it should
+        try:
+            return line.recv(4000).split(b"\r\n")[0].decode()
+        except OSError:
+            return "hung up"
+
+
+def test_any_machine_may_send_anything() -> None:
+    """Schemathesis on every route, with what the description allows and with what it does not."""
+    app = service(Open(), answer_tokens=4, cache_bytes=30_000_000)
+    found = [op.ok() for op in schemathesis.openapi.from_asgi("/openapi.json", app).get_all_operations()]
+    assert len(found) == 7
+    for operation in found:
+        for mode in GenerationMode:
+
+            @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+            @given(operation.as_strategy(generation_mode=mode))
+            def holds(case: Case) -> None:
+                answer = case.call()
+                assert answer.status_code < 500, answer.text
+                if answer.status_code >= 400 and answer.status_code not in {404, 405, 413}:
+                    assert answer.json()["error"]["message"]
+
+            try:
+                holds()
+            except Unsatisfiable:  # a route without parameters has no wrong ones
+                continue
+
+
