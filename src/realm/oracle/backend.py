@@ -15,7 +15,7 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from realm.oracle.streams import Stream
+from realm.oracle.streams import Stream, until_left
 
 log = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0
@@ -84,22 +84,10 @@ def _relay(response: httpx.Response, url: str) -> Response:
 
 
 async def _chunks(response: httpx.Response, left: asyncio.Event, url: str) -> AsyncIterator[bytes]:
-    """The body as it comes, until its end or until the client has left."""
-    source, leaving = response.aiter_bytes(), asyncio.ensure_future(left.wait())
     try:
-        while True:
-            coming = asyncio.ensure_future(anext(source, None))
-            await asyncio.wait({coming, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                coming.cancel()
-                await asyncio.gather(coming, return_exceptions=True)
-                return
-            chunk = coming.result()
-            if chunk is None:
-                return
+        async for chunk in until_left(response.aiter_bytes(), left):
             yield chunk
     except httpx.TransportError as error:
         log.warning("the backend %s broke off: %s", url, type(error).__name__)
     finally:
-        leaving.cancel()
         await response.aclose()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from realm.oracle.engine import Engine
 
 log = logging.getLogger(__name__)
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 """How long what a name stands for is taken for true."""
 REFUSED_SECONDS = 30.0
 """How long a model that could not be loaded is not tried again in place of one that answers."""

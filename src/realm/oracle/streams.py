@@ -45,6 +45,24 @@ class Stream(Response):
         end()
 
 
+async def until_left(source: AsyncIterator[bytes], left: asyncio.Event) -> AsyncIterator[bytes]:
+    """What comes from `source`, to its end or until somebody has left, whichever is first."""
+    leaving = asyncio.ensure_future(left.wait())
+    try:
+        while True:
+            coming = asyncio.ensure_future(anext(source, None))
+            await asyncio.wait({coming, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+                return
+            if (chunk := coming.result()) is None:
+                return
+            yield chunk
+    finally:
+        leaving.cancel()
+
+
 async def until_gone(receive: Receive) -> None:
     """Returns when the client has left. The request's body must have been read."""
     while (await receive())["type"] != "http.disconnect":

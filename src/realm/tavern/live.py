@@ -31,6 +31,7 @@ CARDS: dict[str, tuple[str, ...]] = {
     "quests": ("board", "blockers"),
     "guild": ("achievements", "blockers", "canaries"),
     "campaigns": ("campaigns", "blockers"),
+    "oracle": ("blockers",),
 }
 SKILL_CARDS = ("climb", "prims", "practice")
 

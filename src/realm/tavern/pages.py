@@ -18,8 +18,9 @@ PAGES = (
     ("training files", "/quests", "scroll"),
     ("skills", "/guild", "ladder"),
     ("campaigns", "/campaigns", "flag"),
+    ("chat", "/oracle", "eye"),
 )
-NAMES = ("home", "quests", "guild", "campaigns")
+NAMES = ("home", "quests", "guild", "campaigns", "oracle")
 """The ML word, the address and the plain icon of each page that exists."""
 EMPTY_WORDS = {
     "active": "Nothing is in training.", "high": "Empty.", "normal": "Empty.", "low": "Empty.",
@@ -46,7 +47,7 @@ class Pages:
         return self._render(f"fragments/{name}.html", skin, values)
 
     def page(self, name: str, skin: Skin, theme: str, values: Mapping[str, Any]) -> str:
-        """A whole page: home, quests, guild or campaigns."""
+        """A whole page, by one of `NAMES`."""
         key, path, _ = PAGES[NAMES.index(name)]
         frame = {"page": name, "path": path, "page_word": key, "pages": PAGES, "theme": theme, "version": __version__}
         return self._render(f"{name}.html", skin, {**values, **frame})
