@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import httpx
 import psutil
@@ -85,25 +87,25 @@ def _send(host: str, port: int, length: str, *, chunked: bool) -> str:
             return "hung up"
 
 
-def test_any_machine_may_send_anything() -> None:
+def test_any_machine_may_send_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Schemathesis on every route, with what the description allows and with what it does not."""
-    app = service(Open(), answer_tokens=4, cache_bytes=30_000_000)
-    found = [op.ok() for op in schemathesis.openapi.from_asgi("/openapi.json", app).get_all_operations()]
-    assert len(found) == 7
-    for operation in found:
-        for mode in GenerationMode:
-
-            @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-            @given(operation.as_strategy(generation_mode=mode))
-            def holds(case: Case) -> None:
-                answer = case.call()
-                assert answer.status_code < 500, answer.text
-                if answer.status_code >= 400 and answer.status_code not in {404, 405, 413}:
-                    assert answer.json()["error"]["message"]
-
-            try:
-                holds()
-            except Unsatisfiable:  # a route without parameters has no wrong ones
-                continue
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with served(service(Open(), answer_tokens=4, cache_bytes=30_000_000)) as url:
+        found = [op.ok() for op in schemathesis.openapi.from_url(f"{url}/openapi.json").get_all_operations()]
+        assert len(found) == 7
+        for operation in found:
+            for mode in GenerationMode:
+                with suppress(Unsatisfiable):  # a route without parameters has no wrong ones
+                    _holds(operation, mode)
 
 
+def _holds(operation: Any, mode: GenerationMode) -> None:
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(operation.as_strategy(generation_mode=mode))
+    def holds(case: Case) -> None:
+        answer = case.call()
+        assert answer.status_code < 500, answer.text
+        if answer.status_code >= 400:
+            assert answer.json()["error"]["message"] if answer.status_code not in {405, 413} else True
+
+    holds()

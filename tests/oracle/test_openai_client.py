@@ -33,9 +33,13 @@ def address(models: Shelf) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(address: str) -> Iterator[OpenAI]:
-    http = httpx.Client(trust_env=False)
-    with OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, http_client=http) as made:
+    with connected(address, max_retries=0) as made:
         yield made
+
+
+def connected(address: str, max_retries: int) -> OpenAI:
+    http = openai.DefaultHttpxClient(trust_env=False)
+    return OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=max_retries, http_client=http)
 
 
 def ask(client: OpenAI, **asked: Any) -> Any:
@@ -183,8 +187,8 @@ def test_too_many_requests_are_told_when_to_come_again(client: OpenAI, address: 
         person.join(60)
     assert refused and done and len(refused) + len(done) == 16
     assert all(int(error.response.headers["retry-after"]) >= 1 for error in refused)
-    patient = OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=3, http_client=httpx.Client(trust_env=False))
-    assert ask(patient, max_tokens=2).choices[0].message.content
+    with connected(address, max_retries=3) as patient:
+        assert ask(patient, max_tokens=2).choices[0].message.content
 
 
 def test_who_leaves_ends_the_work(client: OpenAI, address: str) -> None:

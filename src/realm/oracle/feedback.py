@@ -37,6 +37,8 @@ class Opinion(BaseModel):
     def _has_its_words(self) -> Opinion:
         if (self.verdict in {"prefer", "teach"}) != bool(self.better.strip()):
             raise ValueError("better words belong to `prefer` and `teach`, and to these alone")
+        if self.verdict != "teach" and not self.answer.strip():
+            raise ValueError("an empty answer teaches nothing; say what to learn in its place")
         if self.verdict == "prefer" and self.better == self.answer:
             raise ValueError("the better words are the same as the answer")
         return self
@@ -97,7 +99,8 @@ def _thumb(one: Opinion) -> dict[str, Any]:
 
 
 def _example(one: Opinion, words: str) -> dict[str, Any]:
-    return {"messages": [*_asked(one), *_told(words)], **_meta(one)}
+    """Only these words are trained, not what the model said before them in the same conversation."""
+    return {"prompt": _asked(one), "completion": _told(words), **_meta(one)}
 
 
 def _meta(one: Opinion) -> dict[str, Any]:

@@ -151,7 +151,7 @@ class ChatRoom extends HTMLElement {
 
   // An answer that a person may think something of.
   judgeable(item, messages) {
-    if (!item.weights) return;
+    if (!item.weights || !item.text.trim()) return;
     item.querySelector(".opinions").hidden = false;
     const opinion = (verdict, better = "") => ({ model: item.weights, messages, answer: item.text, verdict, better });
     for (const button of item.querySelectorAll("[data-verdict]")) {
