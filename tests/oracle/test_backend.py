@@ -13,7 +13,8 @@ from realm.oracle.backend import Backend
 from tests.oracle.oracle_support import Shelf, free_port, served, service, shelf
 
 ASKED: dict[str, Any] = {
-    "model": "a", "messages": [{"role": "user", "content": "hello"}], "temperature": 0, "max_tokens": 6, "ignore_eos": True,
+    "model": "a", "messages": [{"role": "user", "content": "hello"}], "temperature": 0, "max_tokens": 6,
+    "ignore_eos": True,
 }  # fmt: skip
 
 

@@ -137,7 +137,8 @@ def test_tools_reach_the_template_and_calls_are_read_from_the_answer(client: Ope
     call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
     talk = [*USER, {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "c1", "content": "2"}]  # fmt: skip
-    assert ask(client, model="with-tools", tools=tools, messages=talk, max_tokens=2).choices[0].finish_reason == "length"
+    told = ask(client, model="with-tools", tools=tools, messages=talk, max_tokens=2)
+    assert told.choices[0].finish_reason == "length"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,9 @@ def test_who_goes_first_is_a_rule() -> None:
 
 
 @pytest.mark.parametrize(("rule", "least", "most"), [("training_first", 0.0, 0.01), ("chat_first", 0.1, 0.3)])
-def test_training_waits_a_step_while_somebody_is_answered(tmp_path: Path, rule: Rule, least: float, most: float) -> None:
+def test_training_waits_a_step_while_somebody_is_answered(
+    tmp_path: Path, rule: Rule, least: float, most: float
+) -> None:
     word, courtesy = Word(tmp_path, rule), Courtesy(tmp_path, rule)
     assert courtesy.give_way(0.1) == 0
     word.say(3)

@@ -1,4 +1,4 @@
-"""Asking the models from a command: the realm's own service when it runs, else one that lives as long as the command."""
+"""Asking the models from a command: the running service, else one that lives as long as the command."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Talk:
 
 def chat(
     model: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="hero, hero:champion, hero:campaign@step (default: the hero in play).")
+        str, typer.Argument(metavar="[MODEL]", help="hero, hero:champion, hero:campaign@step (default: who is in play).")
     ] = "",
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="Ask this once, print the answer, and end.")] = "",
     against: Annotated[str, typer.Option(metavar="MODEL", help="Ask a second model the same.")] = "",

@@ -17,7 +17,7 @@ from realm.oracle.vllm import command as vllm_command
 
 app = typer.Typer()
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="hero:champion, hero:latest or hero:campaign@step.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="hero:champion, hero:latest, hero:campaign@step.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

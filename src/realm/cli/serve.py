@@ -26,7 +26,8 @@ NAMES = ("page", "tavern", "watchtower", "hero", "oracle", "skills")
 
 def serve(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="page, tavern, watchtower, hero, oracle, skills, or: skill NAME...")
+        list[str],
+        typer.Argument(metavar="NAME...", help="page, tavern, watchtower, hero, oracle, skills, or: skill NAME..."),
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of one skill (0: the one of the settings).")] = 0,
 ) -> None:

@@ -238,7 +238,7 @@ class Oracle:
             )
             for ids in prompts
         ]
-        kind, spelled = ("text" if tools is None else "chat"), engine.spelled
+        kind, spelled = ("text" if tools is None else "chat"), engine.token_text
         told = Told(kind, slot.model.id, spelled, sum(map(len, prompts)), bool(tools))  # type: ignore[arg-type]
         return _Ready(slot, submit(engine, requests), told)
 
@@ -372,7 +372,8 @@ def _body(error: RealmError) -> dict[str, Any]:
     kinds = {429: "rate_limit_error", 404: "not_found_error", 503: "service_unavailable"}
     status = _status(error)
     body = error_body(error.message, kinds.get(status, "invalid_request_error"), error.hint, error.param)
-    code = "model_not_found" if status == 404 else "context_length_exceeded" if "context" in error.message else error.type
+    too_long = status == 400 and "context" in error.message
+    code = "model_not_found" if status == 404 else "context_length_exceeded" if too_long else error.type
     body["error"]["code"] = code
     return body
 

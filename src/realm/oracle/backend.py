@@ -65,7 +65,7 @@ class Backend:
             return None
         if response.status_code in NOT_MINE:
             await response.aclose()
-            log.info("the backend %s has no '%s' (%d); the embedded engine answers", self.url, theirs, response.status_code)
+            log.info("the backend %s said %d to '%s'; the embedded engine answers", self.url, response.status_code, theirs)
             return None
         return _relay(response, self.url)
 

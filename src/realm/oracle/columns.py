@@ -17,8 +17,9 @@ FIRST_COLUMNS = 128
 
 
 def takes_company(model: Any) -> bool:
-    """Whether rows may join and leave while others are written: not where a layer remembers more than keys and values."""
-    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in DynamicCache(config=model.config).layers)
+    """Whether rows may join and leave while others are written: not where a layer remembers more than keys, values."""
+    plain = (DynamicLayer, DynamicSlidingWindowLayer)
+    return all(type(layer) in plain for layer in DynamicCache(config=model.config).layers)
 
 
 def bytes_per_token(model: Any) -> int:
@@ -57,7 +58,8 @@ class Columns:
         before = len(self)
         self._make_room(before + copies, length)
         for layer, read in zip(self._layers, prompts.layers, strict=True):
-            layer.lay(slice(before, before + copies), self.end, read.keys[at, :, -length:], read.values[at, :, -length:])
+            keys, values = read.keys[at, :, -length:], read.values[at, :, -length:]
+            layer.lay(slice(before, before + copies), self.end, keys, values)
         self.lengths += [length] * copies
 
     def leave(self, gone: Sequence[int]) -> list[int]:

@@ -119,7 +119,7 @@ class Engine:
         self.hero, self.limits = hero, limits or Limits()
         self._model = hero.model.eval()
         self._stops = stop_ids(hero.model, hero.tokenizer)
-        self._decode, self._spell = _decoder(hero.tokenizer), _speller(hero.tokenizer)
+        self._decode, self._one_token = _decoder(hero.tokenizer), _token_decoder(hero.tokenizer)
         self._post = post
         self._company = takes_company(hero.model)
         self._budget_tokens = max(1, self.limits.cache_bytes // bytes_per_token(hero.model))
@@ -146,9 +146,9 @@ class Engine:
         """Tokens that the model has logits for."""
         return int(self._model.config.get_text_config().vocab_size)
 
-    def spelled(self, token: int) -> str:
+    def token_text(self, token: int) -> str:
         """A token as text; special ones by their names."""
-        return self._spell(token)
+        return self._one_token(token)
 
     def load(self) -> Load:
         return Load(len(self._rows), len(self._waiting), self._tokens)
@@ -217,7 +217,7 @@ class Engine:
         try:
             self._drop_cancelled()
             news = [*self._read_prompts(), *(self._write() if self._rows else ())]
-        except Exception as error:  # the request boundary: what breaks here breaks the requests in hand, not the service
+        except Exception as error:  # the request boundary: what breaks here breaks these requests, not the service
             log.exception("a step of %s failed", self.hero.name)
             broken = [row.request for row in self._rows]
             self._forget_rows()
@@ -347,7 +347,7 @@ def _decoder(tokenizer: Any) -> Callable[[Sequence[int]], str]:
     return lambda ids: str(fast.decode(list(ids), skip_special_tokens=True))
 
 
-def _speller(tokenizer: Any) -> Callable[[int], str]:
+def _token_decoder(tokenizer: Any) -> Callable[[int], str]:
     own = copy.deepcopy(tokenizer)
     return lambda token: str(own.decode([token], skip_special_tokens=False))
 

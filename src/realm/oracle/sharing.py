@@ -1,8 +1,8 @@
 """How chat and training share one machine, by a rule that a person sets. Knows neither the engine nor the trainer.
 
 `training_first`: the service runs at the lowest priority of the processor. `chat_first`: training waits as long as
-each of its steps took while somebody is answered. `pause_on_chat`: it waits until nobody is. The word goes by a small file among the signs of life, void when its writer
-has not renewed it: no training waits for a service that has died.
+each of its steps took while somebody is answered. `pause_on_chat`: it waits until nobody is. The word goes by a small
+file among the signs of life, which is void when its writer has not renewed it: no training waits for a dead service.
 """
 
 from __future__ import annotations

@@ -123,8 +123,8 @@ async def _passed_on(client: httpx.AsyncClient, answer: httpx.Response, left: as
         async for chunk in until_left(answer.aiter_bytes(), left):
             yield chunk
     except httpx.TransportError as error:
-        broken: dict[str, Any] = {"error": {"message": f"The service broke off ({type(error).__name__}).", "hint": START}}
-        yield b"data: " + json.dumps(broken).encode() + b"\n\n"
+        broken: dict[str, Any] = {"message": f"The service broke off ({type(error).__name__}).", "hint": START}
+        yield b"data: " + json.dumps({"error": broken}).encode() + b"\n\n"
     finally:
         await answer.aclose()
         await client.aclose()
