@@ -29,7 +29,7 @@ from realm.oracle.api import create
 from realm.oracle.catalogue import Card, Model
 
 START_SECONDS = 60.0
-WORDS = "one two three four five six seven eight nine ten".split()
+WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 class OneHero:

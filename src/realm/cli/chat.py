@@ -39,7 +39,8 @@ class Talk:
 
 def chat(
     model: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="hero, hero:champion, hero:campaign@step (default: who is in play).")
+        str,
+        typer.Argument(metavar="[MODEL]", help="hero, hero:champion, hero:campaign@step (default: who is in play)."),
     ] = "",
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="Ask this once, print the answer, and end.")] = "",
     against: Annotated[str, typer.Option(metavar="MODEL", help="Ask a second model the same.")] = "",
@@ -80,9 +81,7 @@ def _lines() -> Callable[[], str | None]:
 class Room:
     """The conversations of one command, and what the person thought of their answers."""
 
-    def __init__(
-        self, models: Models, desk: ChatDesk, names: Sequence[str], system: str, how: dict[str, Any]
-    ) -> None:
+    def __init__(self, models: Models, desk: ChatDesk, names: Sequence[str], system: str, how: dict[str, Any]) -> None:
         self._models, self._desk, self._system, self._how = models, desk, system, how
         self._talks = [Talk(name) for name in names]
         self._opinions: list[Opinion] = []

@@ -119,9 +119,7 @@ async def text_ids(slot: Slot, prompt: str | Sequence[int]) -> list[int]:
     """A plain prompt as tokens. Raises UsageError for a token that the model does not have."""
     tokenizer = slot.engine.hero.tokenizer
     if isinstance(prompt, str):
-        return await _in_turn(
-            slot, len(prompt), lambda: list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
-        )
+        return await _in_turn(slot, len(prompt), lambda: list(tokenizer(prompt, add_special_tokens=False)["input_ids"]))
     size = slot.engine.vocabulary
     if unknown := [token for token in prompt if token >= size]:
         raise UsageError(f"{unknown[0]} is no token of this model; it has {size}.", hint="Send text.", param="prompt")

@@ -392,4 +392,3 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
     body = error_body("; ".join(problems)[:4000], "invalid_request_error", "Mend the named fields.", param)
     body["error"]["code"] = "invalid_value"
     return JSONResponse(body, status_code=400)
-

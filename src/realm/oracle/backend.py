@@ -65,7 +65,9 @@ class Backend:
             return None
         if response.status_code in NOT_MINE:
             await response.aclose()
-            log.info("the backend %s said %d to '%s'; the embedded engine answers", self.url, response.status_code, theirs)
+            log.info(
+                "the backend %s said %d to '%s'; the embedded engine answers", self.url, response.status_code, theirs
+            )
             return None
         return _relay(response, self.url)
 

@@ -73,9 +73,7 @@ def quests(opinions: Sequence[Opinion], version: str) -> list[QuestText]:
     return [_quest(name, method, rows, of, version) for name, method, rows, of in files if rows]
 
 
-def _quest(
-    name: str, method: str, rows: Sequence[Mapping[str, Any]], of: Sequence[Opinion], version: str
-) -> QuestText:
+def _quest(name: str, method: str, rows: Sequence[Mapping[str, Any]], of: Sequence[Opinion], version: str) -> QuestText:
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     models = sorted({one.model for one in of})
     about = {"source": "chat", "generator": f"realm {version}", "method": method, "answered_by": models}
