@@ -199,7 +199,7 @@ def test_who_leaves_ends_the_work(client: OpenAI, address: str) -> None:
     for _ in range(5):
         stream = ask(client, max_tokens=200, stream=True)
         next(iter(stream))
-        assert rows() == 1
+        _until(lambda: rows() == 1)
         stream.close()
         _until(lambda: rows() == 0)
     with pytest.raises(httpx.ReadTimeout):

@@ -15,7 +15,16 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic import BaseModel
 
-from realm.errors import Busy, CheckpointError, RealmError, ServiceError, UsageError
+from realm.errors import (
+    Busy,
+    CheckpointError,
+    HeroError,
+    MissingExtra,
+    RealmError,
+    ServiceError,
+    UsageError,
+    WeightsMissing,
+)
 from realm.http import Listening, error_body, make_app
 from realm.oracle.answering import (
     Answers,
@@ -365,7 +374,8 @@ def _status(error: RealmError) -> int:
         return 404 if error.param == "model" else 400
     if isinstance(error, CheckpointError):
         return 404
-    return 503 if isinstance(error, ServiceError) else 422
+    is_here = isinstance(error, HeroError) and not isinstance(error, WeightsMissing | MissingExtra)
+    return 400 if is_here else 503
 
 
 def _body(error: RealmError) -> dict[str, Any]:

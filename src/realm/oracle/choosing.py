@@ -13,13 +13,16 @@ from torch import Tensor
 
 from realm.oracle.request import Sampling, TokenLogprob
 
+COLD = 1e-3
+"""A temperature below which the likeliest token is taken: a division by it would leave the range of the numbers."""
+
 
 class Choice:
     """How one row chooses: its draws, what it has written so far, and what is held against which token."""
 
     def __init__(self, sampling: Sampling, prompt_ids: Sequence[int], index: int) -> None:
         self.sampling = sampling
-        self.draws = _draws(sampling.seed, index) if sampling.temperature > 0 else None
+        self.draws = _draws(sampling.seed, index) if sampling.temperature > COLD else None
         self._prompt_ids = prompt_ids
         self._written: list[int] = []
         self._counts: Counter[int] = Counter()

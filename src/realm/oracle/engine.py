@@ -124,6 +124,7 @@ class Engine:
         self._company = takes_company(hero.model)
         self._budget_tokens = max(1, self.limits.cache_bytes // bytes_per_token(hero.model))
         self._waiting: deque[Request] = deque()
+        self._reading: list[Request] = []
         self._rows: list[_Row] = []
         self._columns = Columns(hero.model.config.get_text_config().num_hidden_layers)
         self._lonely: Any = None
@@ -219,7 +220,7 @@ class Engine:
             news = [*self._read_prompts(), *(self._write() if self._rows else ())]
         except Exception as error:  # the request boundary: what breaks here breaks these requests, not the service
             log.exception("a step of %s failed", self.hero.name)
-            broken = [row.request for row in self._rows]
+            broken = [row.request for row in self._rows] + self._reading
             self._forget_rows()
             self._fail(broken, error if isinstance(error, RealmError) else _broke(error))
             return
@@ -236,11 +237,12 @@ class Engine:
 
     def _read_prompts(self) -> list[Delivery]:
         """Admit what fits, read the prompts together, and write the first token of their answers."""
-        admitted = self._admitted()
+        admitted = self._reading = self._admitted()
         if not admitted:
             return []
         rows = [_Row(request, index, self._decode) for request in admitted for index in range(request.count)]
-        self._rows += rows  # before the work: whatever breaks is told to them
+        self._rows += rows
+        self._reading = []
         lengths = [len(request.prompt_ids) for request in admitted]
         cache = prompt_cache(self._model) if self._company else None
         logits, cache = self._read(admitted, max(lengths), cache)
@@ -324,7 +326,7 @@ class Engine:
             self._rows, self._lonely = [], None
 
     def _forget_rows(self) -> None:
-        self._rows, self._lonely = [], None
+        self._rows, self._reading, self._lonely = [], [], None
         self._columns = Columns(len(self._columns.cache.layers))
 
     def _fail(self, requests: Sequence[Request], error: RealmError) -> None:
