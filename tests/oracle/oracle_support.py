@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import torch
 import uvicorn
 from fastapi import FastAPI
 
@@ -27,6 +28,13 @@ TOOLS_TEMPLATE = (
     "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}"
     "{% endfor %}<assistant>"
 )
+
+
+def talkative(hero: LoadedHero) -> LoadedHero:
+    """The same hero, made to answer in plain tokens and never to end by itself: it is untrained."""
+    with torch.no_grad():
+        hero.model.get_input_embeddings().weight[hero.tokenizer.all_special_ids] = 0  # its head has the same weights
+    return hero
 
 
 @dataclass
@@ -53,7 +61,7 @@ class Shelf:
         if model in self.broken:
             raise unknown_model(model, "its folder is gone.")
         self.loads.append(model)
-        return self.heroes.setdefault(model, small_hero(model))
+        return self.heroes.setdefault(model, talkative(small_hero(model)))
 
 
 def shelf(*names: str) -> Shelf:

@@ -21,6 +21,7 @@ from realm.oracle.columns import Columns
 from realm.oracle.engine import Engine, Limits, answers
 from realm.oracle.request import Piece, Request, Sampling
 from tests.arena.arena_support import small_hero
+from tests.oracle.oracle_support import talkative
 
 
 def nobody(_: Piece) -> None:
@@ -29,7 +30,7 @@ def nobody(_: Piece) -> None:
 
 @pytest.fixture(scope="module")
 def hero() -> LoadedHero:
-    return small_hero()
+    return talkative(small_hero())
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +119,12 @@ def test_a_bias_and_penalties_change_what_is_chosen(hero: LoadedHero, engine: En
 
 def test_an_answer_ends_before_a_stop_text_and_streams_none_of_it(hero: LoadedHero, engine: Engine) -> None:
     prompt = ids(hero, "tell me")
-    whole = ask(engine, Request(prompt, 40, nobody, ignore_eos=True))[0][0].text
+    hot = Sampling(temperature=1.0, seed="stop")
+    whole = ask(engine, Request(prompt, 40, nobody, hot))[0][0].text
     middle = len(whole) // 2
     stop = whole[middle : middle + 3]
     for stream in (True, False):
-        request = Request(prompt, 40, nobody, stops=(stop,), stream=stream, ignore_eos=True)
+        request = Request(prompt, 40, nobody, hot, stops=(stop,), stream=stream)
         found = ask(engine, request)[0][0]
         assert found.text == whole[: whole.index(stop)] and found.finish == "stop"
 

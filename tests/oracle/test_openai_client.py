@@ -73,10 +73,11 @@ def test_a_stream_is_the_same_answer_in_pieces_with_its_usage_at_the_end(client:
 
 
 def test_a_stop_text_ends_an_answer(client: OpenAI) -> None:
-    whole = ask(client).choices[0].message.content
+    hot = {"temperature": 1.0, "seed": 5}
+    whole = ask(client, **hot).choices[0].message.content
     stop = whole[6:9]
     for stream in (False, True):
-        found = ask(client, stop=[stop, "never in it"], stream=stream)
+        found = ask(client, **hot, stop=[stop, "never in it"], stream=stream)
         choices = [piece.choices[0] for piece in found] if stream else found.choices
         said = "".join((c.delta.content or "") if stream else c.message.content for c in choices)
         assert said == whole[: whole.index(stop)] and choices[-1].finish_reason == "stop"

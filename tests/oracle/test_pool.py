@@ -153,7 +153,7 @@ def test_the_longest_unused_goes_when_memory_is_short() -> None:
                 await both.enter_async_context(pool.lease(name))
             with pytest.raises(Busy):
                 await pool.take("b")
-        with pytest.raises(ServiceError, match="memory_bytes"):
+        with pytest.raises(ServiceError, match="all models together"):
             await pool.take("huge")
 
     run(story, catalogue, memory=int(2.5 * size))

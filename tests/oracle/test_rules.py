@@ -34,7 +34,7 @@ def opinion(verdict: str, better: str = "", answer: str = "three") -> Opinion:
     [
         ([opinion("prefer", "two")], ["dpo"]),
         ([opinion("up"), opinion("down", answer="four")], ["kto"]),
-        ([opinion("down")], ["kto"]),
+        ([opinion("down")], []),
         ([opinion("up", answer="two"), opinion("up", answer="II")], ["sft"]),
         ([opinion("teach", "two")], ["sft"]),
         ([opinion("prefer", "two"), opinion("down"), opinion("up"), opinion("teach", "2")], ["dpo", "kto", "sft"]),
@@ -45,7 +45,7 @@ def test_opinions_become_quests_that_the_inbox_takes(
 ) -> None:
     made = quests(given_opinions, "0")
     assert [quest.about["method"] for quest in made] == methods
-    assert sum(quest.rows for quest in made) == len(given_opinions)
+    assert sum(quest.rows for quest in made) == (len(given_opinions) if methods else 0)
     for quest in made:
         assert quest.about["answered_by"] == ["h:c@9"] and quest.about["source"] == "chat"
         path = tmp_path / quest.name

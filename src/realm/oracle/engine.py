@@ -172,9 +172,10 @@ class Engine:
         with self._changed:
             if self._closing:
                 raise ServiceError("This model is being unloaded.", hint="Send the request again.")
-            if len(self._waiting) >= self.limits.queue:
+            waiting = sum(not one.cancelled.is_set() for one in self._waiting)
+            if waiting >= self.limits.queue:
                 raise Busy(
-                    f"{len(self._waiting)} requests wait already.",
+                    f"{waiting} requests wait already.",
                     retry_after_seconds=self._wait_seconds(),
                     hint="Send it again after the time named in Retry-After.",
                 )

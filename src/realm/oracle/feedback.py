@@ -58,16 +58,17 @@ def quests(opinions: Sequence[Opinion], version: str) -> list[QuestText]:
     """One file for each way to train on them: pairs (dpo), thumbs (kto), examples (sft).
 
     Thumbs that all point up teach nothing by comparison: then the answers themselves are the examples. Thumbs that
-    all point down stay thumbs.
+    all point down teach nothing at all and are left out.
     """
     thumbs = [one for one in opinions if one.verdict in {"up", "down"}]
     all_up = all(one.verdict == "up" for one in thumbs)
+    mixed = {one.verdict for one in thumbs} == {"up", "down"}
     pairs = [one for one in opinions if one.verdict == "prefer"]
     taught = [(one, one.better) for one in opinions if one.verdict == "teach"]
     taught += [(one, one.answer) for one in thumbs if all_up]
     files = [
         ("pairs", "dpo", [_pair(one) for one in pairs], pairs),
-        ("thumbs", "kto", [] if all_up else [_thumb(one) for one in thumbs], thumbs),
+        ("thumbs", "kto", [_thumb(one) for one in thumbs if mixed], thumbs),
         ("examples", "sft", [_example(one, words) for one, words in taught], [one for one, _ in taught]),
     ]
     return [_quest(name, method, rows, of, version) for name, method, rows, of in files if rows]

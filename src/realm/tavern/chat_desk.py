@@ -69,7 +69,12 @@ class ChatDesk:
         if not opinions:
             raise UsageError("There is no opinion to send.", hint="Give an answer a thumb, or better words, first.")
         made = []
-        for quest in quests(opinions, __version__):
+        if not (files := quests(opinions, __version__)):
+            raise UsageError(
+                "Thumbs that all point down teach nothing by themselves.",
+                hint="Say what would have been better, or give another answer a thumb up.",
+            )
+        for quest in files:
             deliver(self._workspace, quest.name, [quest.text.encode()], meta=dict(quest.about),
                     max_bytes=self._settings.quests.max_upload_bytes)  # fmt: skip
             made.append(f"{quest.rows} {'row' if quest.rows == 1 else 'rows'} for {quest.about['method']}")
