@@ -23,6 +23,8 @@ class Addresses(Protocol):
     @property
     def watchtower_port(self) -> int: ...
     @property
+    def oracle_port(self) -> int: ...
+    @property
     def skill_ports(self) -> Mapping[str, int]: ...
     @property
     def hosts(self) -> Mapping[str, str]: ...
@@ -35,7 +37,7 @@ def get_service_url(name: str, settings: Addresses) -> str:
 
     Raises UsageError naming the nearest known service.
     """
-    local = {"tavern": settings.tavern_port, "watchtower": settings.watchtower_port}
+    local = {"tavern": settings.tavern_port, "watchtower": settings.watchtower_port, "oracle": settings.oracle_port}
     local |= {f"skill-{skill}": port for skill, port in settings.skill_ports.items() if port}
     if name in settings.hosts:
         return settings.hosts[name].rstrip("/")

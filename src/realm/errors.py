@@ -17,7 +17,8 @@
     |- SkillError                   a skill's file or generator is wrong
     |  `- SkillBroken               its code raised, or returned what no skill may return: it is set aside
     |- ServiceError                 a service cannot start or does not answer
-    |  `- PortTaken                 somebody else listens there
+    |  |- PortTaken                 somebody else listens there
+    |  `- Busy                      it has too much to do; it says when to come again
     `- DiskFull                     no room left; nothing half-written is kept
 
 Every error carries a `hint`: the next step for the reader.
@@ -133,6 +134,14 @@ class ServiceError(RealmError):
 
 class PortTaken(ServiceError):
     """Another program listens on the port."""
+
+
+class Busy(ServiceError):
+    """A service has too much to do. `retry_after_seconds` says when to come again."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class DiskFull(RealmError):

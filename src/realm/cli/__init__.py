@@ -42,6 +42,8 @@ COMMANDS = {
     "estimate": Entry("realm.cli.estimate", "estimate", "How much memory a training would take, and what would fit."),
     "eval": Entry("realm.cli.guild", "evaluate", "Examine the hero on held-out problems now."),
     "spar": Entry("realm.cli.spar", "spar", "Make a quest of the hero's own wrong answers."),
+    "chat": Entry("realm.cli.chat", "chat", "Talk to any model of this realm."),
+    "oracle": Entry("realm.cli.oracle", "app", "Models for chat: models, command, load, unload."),
     "skill": Entry("realm.cli.guild", "skill_app", "Skills: list, sample, test, schema, check."),
     "guild": Entry(
         "realm.cli.primitives", "app", "What the hero can do and what it forgets: primitives, transfer, passives."

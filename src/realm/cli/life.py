@@ -16,7 +16,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from realm.cli.address import page_address, page_url, with_token
+from realm.cli.address import host_of, page_address, page_url, with_token
 from realm.cli.context import Realm, find_workspace, open_realm, open_workspace, print_json
 from realm.cli.narrate import line
 from realm.config.adapters import require_trainable
@@ -166,6 +166,11 @@ def _services(realm: Realm) -> list[Service]:
         name="skills", command=[*command, "skills"], beat=workspace.logs / "skills.beat", log=workspace.log("skills"),
         environment=environment, depends_on=["page"], optional=True, stop_seconds=10.0,
     )  # fmt: skip
+    oracle = Service(
+        name="oracle", command=[*command, "oracle"],
+        health_url=f"http://{host_of(services)}:{services.oracle_port}/health", port=services.oracle_port,
+        log=workspace.log("oracle"), environment=environment, depends_on=["page"], optional=True, stop_seconds=10.0,
+    )  # fmt: skip
     return [
         Service(
             name="page", command=[*command, "page"], health_url=f"{page_url(services)}/health",
@@ -176,6 +181,7 @@ def _services(realm: Realm) -> list[Service]:
             environment=environment, stop_seconds=STOP_SECONDS - 10,
         ),
         *([skills] if services.serve_skills else []),
+        *([oracle] if services.serve_oracle else []),
     ]  # fmt: skip
 
 

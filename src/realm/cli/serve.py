@@ -21,16 +21,17 @@ from realm.guild.ledger import GuildLedger
 from realm.registry import unknown
 from realm.weaver.process import watch_parent
 
-NAMES = ("page", "tavern", "watchtower", "hero", "skills")
+NAMES = ("page", "tavern", "watchtower", "hero", "oracle", "skills")
 
 
 def serve(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="page, tavern, watchtower, hero, skills, or: skill NAME...")
+        list[str],
+        typer.Argument(metavar="NAME...", help="page, tavern, watchtower, hero, oracle, skills, or: skill NAME..."),
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of one skill (0: the one of the settings).")] = 0,
 ) -> None:
-    """Run services in this process: `page` is the tavern and the watchtower; `hero` trains; `skill NAME`: one skill."""
+    """Run services in this process: `page` is the tavern and the watchtower; `hero` trains; `oracle` answers."""
     if names[0] == "skill":
         from realm.cli.serve_skills import serve_named  # noqa: PLC0415 - FastAPI takes 0.5 s
 
@@ -46,6 +47,8 @@ def serve(
         raise UsageError(
             "The hero runs alone: an out-of-memory must not take the page down.", hint="Start two processes."
         )
+    if "oracle" in names and len(names) > 1:
+        raise UsageError("The oracle runs alone: models take the memory of others.", hint="Start two processes.")
     if "skills" in names and len(names) > 1:
         raise UsageError("The skills run alone: other people's code may be among them.", hint="Start two processes.")
     log_what_matters()
@@ -54,6 +57,11 @@ def serve(
     try:
         if names == ["hero"]:
             _hero(realm)
+        elif names == ["oracle"]:
+            from realm.cli.serve_oracle import serve_oracle  # noqa: PLC0415 - FastAPI takes 0.5 s
+
+            spin_briefly()
+            serve_oracle(realm)
         elif names == ["skills"]:
             from realm.cli.serve_skills import serve_all  # noqa: PLC0415 - FastAPI takes 0.5 s
 

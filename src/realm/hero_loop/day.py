@@ -55,6 +55,7 @@ from realm.hero_loop.hooks import Hooks
 from realm.hero_loop.own_data import OwnData
 from realm.heroes.to_train import load_to_train
 from realm.heroes.weights import HATCHLING
+from realm.oracle.sharing import Courtesy
 from realm.quests.checks import Validation, validate
 from realm.quests.elsewhere import Elsewhere
 from realm.quests.inbox import Inbox
@@ -112,6 +113,7 @@ class HeroLoop:
         self.temple = Weighing(workspace, settings, db, events, self.spec, self.held_out.where, plays=self.plays)
         self.starting_checkpoint = settings.campaign.starting_checkpoint if self.plays else ""
         self.heart = Heartbeat(workspace.logs / "hero.beat")
+        self.courtesy = Courtesy(workspace.logs, settings.oracle.sharing)
         self.stopping = threading.Event()
         self.arrived = threading.Event()
         self.blocked: str | None = None
@@ -318,6 +320,7 @@ class HeroLoop:
         if metrics.step % self.hyperparameters.logging_steps == 0 or metrics.val_loss is not None:
             writer.add(replace(metrics, strain=reading.strain, effort=self.engine.progress.effort))
         self.heart.beat()
+        self.courtesy.give_way(metrics.step_seconds, self.is_called)
 
     def save(self, quest: Quest, metrics: Mapping[str, float]) -> None:
         """Seal a checkpoint, then let the hero be examined at it."""
@@ -474,6 +477,11 @@ class HeroLoop:
         if "skip" in asked and self.workspace.is_meant("skip", quest.id):
             return "skip"
         return "pause" if "pause" in asked else None
+
+    def is_called(self) -> bool:
+        """A sign of life; and whether something is asked that must not wait until a chat has ended."""
+        self.heart.beat()
+        return self.stopping.is_set() or bool(self.workspace.requests() & {"pause", "stop", "skip"})
 
     # -- saying ------------------------------------------------------------------------------------------------
     def say(self, *facts: Fact) -> None:

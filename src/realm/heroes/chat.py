@@ -60,11 +60,13 @@ def render_all(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[Render
     return [marked[at] if at in marked else render(tokenizer, row) for at, row in enumerate(rows)]
 
 
-def render_prompt(tokenizer: Any, prompt: str | Sequence[Message]) -> list[int]:
-    """Token ids of a question with the opening of the answer, as training rendered it."""
+def render_prompt(
+    tokenizer: Any, prompt: str | Sequence[Message], *, tools: Sequence[Mapping[str, Any]] | None = None
+) -> list[int]:
+    """Token ids of a question with the opening of the answer, as training rendered it; the template tells of tools."""
     if not tokenizer.chat_template:
         return _encode(tokenizer, _plain(prompt))
-    return _encode(tokenizer, _render(tokenizer, _as_user(prompt), opening=True))
+    return _encode(tokenizer, _render(tokenizer, _as_user(prompt), opening=True, tools=tools))
 
 
 def render_text(tokenizer: Any, messages: Sequence[Message], *, opening: bool = False) -> str:
@@ -180,10 +182,17 @@ def _inside(offset: Span, span: Span) -> bool:
     return offset[0] >= span[0] and offset[1] <= span[1] and offset[0] < offset[1]
 
 
-def _render(tokenizer: Any, messages: Sequence[Message], *, opening: bool = False) -> str:
+def _render(
+    tokenizer: Any,
+    messages: Sequence[Message],
+    *,
+    opening: bool = False,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+) -> str:
     text = _in_words(
         tokenizer.apply_chat_template,
         list(messages),
+        tools=list(tools) if tools else None,
         tokenize=False,
         add_generation_prompt=opening,
         chat_template=_dateless(tokenizer.chat_template),

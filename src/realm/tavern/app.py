@@ -1,4 +1,4 @@
-"""The Tavern's routes: five pages, one stream, and what a person may do. Reads through `view`, draws by `pages`."""
+"""The Tavern's routes: the pages, one stream, and what a person may do. Reads through `view`, draws by `pages`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from realm.quests.past import TrainedRows
 from realm.tavern.campaign_routes import CampaignRoutes
 from realm.tavern.live import CARDS, Live, Topic
 from realm.tavern.lore import skins
+from realm.tavern.oracle_routes import OracleRoutes
 from realm.tavern.pages import STATIC, Pages
 from realm.tavern.temple_routes import TempleRoutes
 from realm.tavern.uploads import Uploads
@@ -69,6 +70,7 @@ class Tavern:
         self.view = View(workspace, settings, db, events)
         self.campaign_routes = CampaignRoutes(workspace, settings, db, events)
         self.temple_routes = TempleRoutes(workspace, settings, db, events)
+        self.oracle_routes = OracleRoutes(settings, self.view.desk)
         self.uploads = self._uploads()
         self.pages = Pages()
         self.skins = skins()
@@ -109,8 +111,10 @@ class Tavern:
         app.post("/quests/{quest}/priority")(self.set_priority)
         app.post("/quests/{quest}/retry")(self.retry)
         app.post("/quests/{quest}/delete")(self.delete)
+        app.get("/oracle")(self.oracle)
         self.campaign_routes.add_to(app)
         self.temple_routes.add_to(app, self._fragment)
+        self.oracle_routes.add_to(app)
 
     # -- pages ---------------------------------------------------------------------------------------------
     def home(self, request: Request, skin: SkinName | None = None) -> Response:
@@ -127,6 +131,9 @@ class Tavern:
 
     def temple(self, request: Request, skin: SkinName | None = None) -> Response:
         return self._page("temple", request, skin)
+
+    def oracle(self, request: Request, skin: SkinName | None = None) -> Response:
+        return self._page("oracle", request, skin)
 
     def _page(self, name: str, request: Request, asked: SkinName | None) -> Response:
         skin = self.skins[asked or self._skin_of(request)]

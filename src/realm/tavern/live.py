@@ -32,6 +32,7 @@ CARDS: dict[str, tuple[str, ...]] = {
     "guild": ("achievements", "blockers", "canaries"),
     "campaigns": ("campaigns", "blockers"),
     "temple": ("verdicts", "blockers"),
+    "oracle": ("blockers",),
 }
 SKILL_CARDS = ("climb", "prims", "practice")
 

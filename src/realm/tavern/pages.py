@@ -19,8 +19,9 @@ PAGES = (
     ("skills", "/guild", "ladder"),
     ("campaigns", "/campaigns", "flag"),
     ("verdicts", "/temple", "target"),
+    ("chat", "/oracle", "eye"),
 )
-NAMES = ("home", "quests", "guild", "campaigns", "temple")
+NAMES = ("home", "quests", "guild", "campaigns", "temple", "oracle")
 """The ML word, the address and the plain icon of each page that exists."""
 EMPTY_WORDS = {
     "active": "Nothing is in training.", "high": "Empty.", "normal": "Empty.", "low": "Empty.",
@@ -47,7 +48,7 @@ class Pages:
         return self._render(f"fragments/{name}.html", skin, values)
 
     def page(self, name: str, skin: Skin, theme: str, values: Mapping[str, Any]) -> str:
-        """A whole page: home, quests, guild, campaigns or temple."""
+        """A whole page, by one of `NAMES`."""
         key, path, _ = PAGES[NAMES.index(name)]
         frame = {"page": name, "path": path, "page_word": key, "pages": PAGES, "theme": theme, "version": __version__}
         return self._render(f"{name}.html", skin, {**values, **frame})

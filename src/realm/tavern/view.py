@@ -24,6 +24,7 @@ from realm.records import CampaignKey, StepMetrics
 from realm.tavern import award_view, hero_view, machine_view, quest_view
 from realm.tavern.campaign_view import CampaignReader
 from realm.tavern.canary_view import CanaryReader
+from realm.tavern.chat_desk import ChatDesk
 from realm.tavern.lore import Skin
 from realm.tavern.pages import count, percent
 from realm.tavern.sentences import icon, tone
@@ -67,6 +68,7 @@ class View:
         self._canaries = CanaryReader(CanaryLedger(db, events, settings.passives), self.key)
         self._campaigns = CampaignReader(workspace, settings, db, events)
         self._temple = TempleReader(workspace, settings, db, events)
+        self.desk = ChatDesk(workspace, settings, lambda: self._guild.levels(self.key))
         self._machine = MachineMeter(workspace.root, nvml=driver())
         self._lock = threading.Lock()
         self._stamp: object = None
@@ -115,6 +117,8 @@ class View:
                 values |= {"campaigns": self._campaigns.cards(), "heroes": self._campaigns.heroes()}
             elif page == "temple":
                 values |= self._temple.values()
+            elif page == "oracle":
+                values |= {"trial_skills": self.desk.skills(), "answer_tokens": self._settings.oracle.answer_tokens}
             else:
                 values |= {"skills": self._skill_list(), "canaries": self._canaries.read()}
                 values["achievements"] = self._achievements(skin)

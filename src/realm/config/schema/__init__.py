@@ -17,6 +17,7 @@ from realm.config.schema.guild import (
     StrainSettings,
 )
 from realm.config.schema.heroes import HeroProfile, IdleGeneration, PenaltySettings, SparringSettings
+from realm.config.schema.oracle import OracleSettings
 from realm.config.schema.places import PageSettings, QuestSettings, RetentionSettings, ServiceSettings
 from realm.config.schema.presets import (
     AdapterSettings,
@@ -45,6 +46,7 @@ __all__ = [
     "IdleGeneration",
     "LevelCapSettings",
     "MetadataSettings",
+    "OracleSettings",
     "OutputSettings",
     "PageSettings",
     "PassiveSettings",
@@ -99,6 +101,8 @@ class RealmSettings(Settings):
     """Addresses."""
     page: PageSettings = PageSettings()
     """The page."""
+    oracle: OracleSettings = OracleSettings()
+    """Models served for chat."""
     output: OutputSettings = OutputSettings()
     """Finished models."""
     metadata: FileSettings = FileSettings()

@@ -69,10 +69,14 @@ class ServiceSettings(Settings):
     """Port of the page."""
     watchtower_port: int = Field(8081, ge=0, le=65535)
     """Port of the Prometheus metrics."""
+    oracle_port: int = Field(8765, ge=0, le=65535)
+    """Port of the OpenAI API."""
     skill_ports: Ports = SKILL_PORTS
     """Port of each skill's service by the skill's id; what a file names is added to these. 0: not served."""
     serve_skills: bool = True
     """`realm start-all` and `realm play` also serve the skills that have a port."""
+    serve_oracle: bool = True
+    """`realm start-all` and `realm play` also serve the models for chat."""
     allowed_hosts: Words = ()
     """Further Host headers to accept."""
     hosts: dict[str, str] = {}

@@ -1,6 +1,7 @@
 // Starts the page's own elements and ties them to the one stream that htmx holds open.
 import "./charts.js";
 import "./drop-zone.js";
+import "./chat-room.js";
 import { toast } from "./toast.js";
 
 // The server never sends style attributes (its policy forbids them), so each one belongs to an element of ours.
