@@ -34,6 +34,7 @@ class Player:
             "OMP_NUM_THREADS": "1",
             "REALM_SERVICES__TAVERN_PORT": str(page),
             "REALM_SERVICES__WATCHTOWER_PORT": str(watchtower),
+            "REALM_SERVICES__VAULT_PORT": "0",
         }
 
     def realm(self, *words: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:

@@ -52,7 +52,13 @@ COMMANDS = {
         "app",
         "Campaigns: create, activate, list, show, pause, archive, continue, compare, export, rerun.",
     ),
-    "vault": Entry("realm.cli.vault", "app", "Checkpoints: ls, show, verify, retain."),
+    "vault": Entry(
+        "realm.cli.vault",
+        "app",
+        "Checkpoints: ls, show, verify, retain, zones, push, fetch, move, rm, scan, assets, locate, promote, name, unname, "
+        "versions, lineage, diff, layers, backup, backups, restore, export.",
+    ),
+    "reset": Entry("realm.cli.reset", "reset", "Let a campaign, a hero or the workspace begin anew, after a backup."),
     "export": Entry("realm.cli.export", "export", "A checkpoint as a folder for other programs: hf, merged, gguf."),
     "adapter": Entry("realm.cli.export", "app", "Adapters: merge, unmerge, show."),
     "config": Entry("realm.cli.config", "app", "Settings: show, schema, set."),

@@ -29,6 +29,8 @@ from realm.tavern.pages import count, percent
 from realm.tavern.sentences import icon, tone
 from realm.tavern.shown import Achievements, Battle, Blocker, Hero, LogLine, Preview, Skill
 from realm.tavern.skill_view import SkillReader
+from realm.tavern.vault_view import VaultReader
+from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
 from realm.watchtower.gpu import driver
 from realm.watchtower.machine import MachineMeter
@@ -65,6 +67,13 @@ class View:
         self._skills = SkillReader(self._guild, self.key, settings, self._titles, Evidence(db))
         self._canaries = CanaryReader(CanaryLedger(db, events, settings.passives), self.key)
         self._campaigns = CampaignReader(workspace, settings, db, events)
+        self.vault = VaultReader(
+            Keeper(
+                workspace, self._checkpoints, events, settings.retention, settings.storage,
+                begun=self._guild.begun_from,
+            ),
+            self._guild,
+        )  # fmt: skip
         self._machine = MachineMeter(workspace.root, nvml=driver())
         self._lock = threading.Lock()
         self._stamp: object = None
@@ -99,8 +108,8 @@ class View:
         return self._skills.history()
 
     # -- for the templates -----------------------------------------------------------------------------------
-    def values(self, page: str, skin: Skin) -> dict[str, Any]:
-        """What the templates of a page need."""
+    def values(self, page: str, skin: Skin, item: str = "") -> dict[str, Any]:
+        """What the templates of a page need; `item` is what it is about, where there are many of its kind."""
         with self._lock:
             state, recent = self._state_and_steps()
             values: dict[str, Any] = {"blockers": list(self._blockers(state))}
@@ -111,6 +120,8 @@ class View:
                 values |= {"board": quest_view.board(self.queue), "max_upload_bytes": limit}
             elif page == "campaigns":
                 values |= {"campaigns": self._campaigns.cards(), "heroes": self._campaigns.heroes()}
+            elif page in {"vault", "checkpoint"}:
+                values |= {"item": item, **self.vault.values(page, item)}
             else:
                 values |= {"skills": self._skill_list(), "canaries": self._canaries.read()}
                 values["achievements"] = self._achievements(skin)

@@ -17,7 +17,14 @@ from realm.config.schema.guild import (
     StrainSettings,
 )
 from realm.config.schema.heroes import HeroProfile, IdleGeneration, PenaltySettings, SparringSettings
-from realm.config.schema.places import PageSettings, QuestSettings, RetentionSettings, ServiceSettings
+from realm.config.schema.places import (
+    PageSettings,
+    QuestSettings,
+    RetentionSettings,
+    ServiceSettings,
+    StorageSettings,
+    ZoneSettings,
+)
 from realm.config.schema.presets import (
     AdapterSettings,
     DatasetSettings,
@@ -55,9 +62,11 @@ __all__ = [
     "ServiceSettings",
     "Settings",
     "SparringSettings",
+    "StorageSettings",
     "StrainSettings",
     "Strategy",
     "Table",
+    "ZoneSettings",
 ]
 
 
@@ -89,6 +98,8 @@ class RealmSettings(Settings):
     """When a campaign is maxed out."""
     retention: RetentionSettings = RetentionSettings()
     """Which checkpoints stay."""
+    storage: StorageSettings = StorageSettings()
+    """Where checkpoints lie."""
     strain: StrainSettings = StrainSettings()
     """Zones of strain."""
     services: ServiceSettings = ServiceSettings()
