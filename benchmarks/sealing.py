@@ -85,6 +85,9 @@ def report(root: Path, size_bytes: int, repeats: int) -> None:
     db.close()
     print("  (whole save: written, sealed, registered, linked, and one older checkpoint dropped)")
     print(f"  sealing adds    {figures['write and seal'] - figures['write only']:8.1f} ms")
+    gigabytes = size_bytes / 1e9
+    sealing = (figures["write and seal"] - figures["write only"]) / 1000 / gigabytes
+    print(f"  per GB: sealing {sealing:.2f} s, verifying {figures['verify'] / 1000 / gigabytes:.2f} s")
     print(f"  ratio write and seal / write only {figures['write and seal'] / figures['write only']:.2f}")
 
 

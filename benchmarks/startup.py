@@ -50,6 +50,7 @@ def start() -> float:
             "REALM_SERVICES__TAVERN_PORT": str(page),
             "REALM_SERVICES__WATCHTOWER_PORT": str(watchtower),
             "REALM_SERVICES__ORACLE_PORT": str(free_port()),
+            "REALM_SERVICES__VAULT_PORT": "0",
         }
         run(REALM, "init", folder, environment=environment)
         began = time.perf_counter()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import httpx
 
@@ -25,6 +26,8 @@ class Addresses(Protocol):
     @property
     def oracle_port(self) -> int: ...
     @property
+    def vault_port(self) -> int: ...
+    @property
     def skill_ports(self) -> Mapping[str, int]: ...
     @property
     def hosts(self) -> Mapping[str, str]: ...
@@ -37,7 +40,12 @@ def get_service_url(name: str, settings: Addresses) -> str:
 
     Raises UsageError naming the nearest known service.
     """
-    local = {"tavern": settings.tavern_port, "watchtower": settings.watchtower_port, "oracle": settings.oracle_port}
+    local = {
+        "tavern": settings.tavern_port,
+        "watchtower": settings.watchtower_port,
+        "oracle": settings.oracle_port,
+        "vault": settings.vault_port,
+    }
     local |= {f"skill-{skill}": port for skill, port in settings.skill_ports.items() if port}
     if name in settings.hosts:
         return settings.hosts[name].rstrip("/")
@@ -66,6 +74,19 @@ def get_json(name: str, settings: Addresses, path: str, *, timeout: float = TIME
     except (httpx.HTTPError, ValueError) as error:
         url = get_service_url(name, settings)
         raise ServiceError(f"The {name} at {url} does not answer: {error}", hint="Start it: realm start-all") from error
+
+
+def ask_vault_first(
+    asset: str, fallback: Callable[[str], Sequence[Mapping[str, Any]]], settings: Addresses
+) -> Sequence[Mapping[str, Any]]:
+    """Where an asset lies: what the vault says, or what `fallback` finds where the vault is silent or does not know it.
+
+    Each place has `zone`, `path`, `state` and `url` (empty where it cannot be downloaded).
+    """
+    try:
+        return list(get_json("vault", settings, f"/api/locate/{quote(asset, safe='')}")["locations"])
+    except ServiceError:
+        return fallback(asset)
 
 
 def client(name: str, settings: Addresses, *, timeout: float = TIMEOUT_SECONDS) -> httpx.Client:

@@ -65,8 +65,9 @@ def spar(
             hint="Let the hero train first: realm play, or realm start-all.",
         )
     spec = campaign_spec(settings)
-    folder = Keeper(workspace, ledger, events, spec.retention).folder(newest)
-    hero = heroes.load(spec.profile, models=workspace.models, checkpoint=folder, name=key.hero)
+    keeper = Keeper(workspace, ledger, events, spec.retention)
+    with keeper.leases.reading(newest.id, "sparring"):
+        hero = heroes.load(spec.profile, models=workspace.models, checkpoint=keeper.folder(newest), name=key.hero)
     bouts = SparringLedger(db, events)
     held = bouts.newest(key, skill)
     seed = f"spar/{key}/{newest.step}/{0 if held is None else held.time}"

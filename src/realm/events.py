@@ -283,6 +283,76 @@ class CheckpointDropped(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointMoved(Fact):
+    """A checkpoint left the zone `zone`; a verified copy of it lies in `to`."""
+
+    checkpoint: str
+    step: int
+    zone: str
+    to: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointFetched(Fact):
+    """A checkpoint came into the workspace from `source`: a zone, a backup or another machine."""
+
+    checkpoint: str
+    step: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointPromoted(Fact):
+    """A person made a checkpoint champion, whatever the examinations say; `reason` says why."""
+
+    checkpoint: str
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportEnded(Fact):
+    """A checkpoint was written for other programs into `folder`, or was not: `problem` says why."""
+
+    checkpoint: str
+    folder: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionNamed(Fact):
+    """A person gave a checkpoint a name, with a note; it stays until the name is taken back."""
+
+    version: str
+    checkpoint: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupMade(Fact):
+    """Something was copied and verified before it was changed for good; `reason` says before what."""
+
+    backup: str
+    reason: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupRestored(Fact):
+    """What a backup holds was put back."""
+
+    backup: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignReset(Fact):
+    """A person let a campaign begin anew; what it had is in the backup."""
+
+    backup: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChampionChanged(Fact):
     """A checkpoint became the best by examination."""
 

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from realm import __version__
-from realm.errors import DiskFull, RealmError, UsageError, WorkspaceLocked
+from realm.errors import CheckpointError, DiskFull, RealmError, UsageError, WorkspaceLocked
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -107,7 +107,7 @@ def _realm_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RealmError)
     status = {UsageError: 400, WorkspaceLocked: 409, DiskFull: 507}
     code = next((c for kind, c in status.items() if isinstance(error, kind)), 422)
-    if isinstance(error, UsageError) and error.message.startswith("There is no "):
+    if isinstance(error, UsageError | CheckpointError) and error.message.startswith("There is no "):
         code = 404
     return JSONResponse(error_body(error.message, error.type, error.hint, error.param), status_code=code)
 

@@ -130,5 +130,6 @@ class CheckpointRecord:
     """Mastered level of each skill at save."""
     accuracy: float | None = None
     """Pooled examination accuracy: what makes a champion."""
-    state: Literal["present", "dropped", "quarantined"] = "present"
+    state: Literal["present", "stored", "dropped", "quarantined"] = "present"
+    """`stored`: whole, but in another zone than the workspace."""
     champion: bool = False

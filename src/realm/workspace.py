@@ -97,6 +97,23 @@ class Workspace:
         """Checkpoints that failed verification, kept for inspection."""
         return self.root / "quarantine"
 
+    def free_export(self, name: str) -> Path:
+        """A folder for an export that is not there yet."""
+        folder, number = self.root / "exports" / safe_name(name), 2
+        while folder.exists():
+            folder, number = self.root / "exports" / safe_name(f"{name}-{number}"), number + 1
+        return folder
+
+    @property
+    def incoming(self) -> Path:
+        """Checkpoints on their way into the workspace; what was cut short goes on where it stopped."""
+        return self.root / "incoming"
+
+    @property
+    def backups(self) -> Path:
+        """What was copied before it was changed for good."""
+        return self.root / "backups"
+
     def queue(self, state: str) -> Path:
         """The folder of one queue state: high, normal, low, active, failed or recently_completed."""
         if state not in QUEUE_STATES:

@@ -109,6 +109,7 @@ def test_a_page_that_runs_takes_another_campaign_up(
     ports = [str(_free_port()), str(_free_port())]
     environment = {
         **os.environ, "REALM_SERVICES__TAVERN_PORT": ports[0], "REALM_SERVICES__WATCHTOWER_PORT": ports[1],
+        "REALM_SERVICES__VAULT_PORT": "0",
     }  # fmt: skip
     here = Path(__file__).parents[2]  # where the program lies that is under test, however it is found
     page = subprocess.Popen([sys.executable, "-m", "realm", "serve", "page"], env=environment, cwd=here)

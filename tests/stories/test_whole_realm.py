@@ -35,6 +35,7 @@ class Player:
             "REALM_SERVICES__TAVERN_PORT": str(page),
             "REALM_SERVICES__WATCHTOWER_PORT": str(watchtower),
             "REALM_SERVICES__ORACLE_PORT": str(free_port()),
+            "REALM_SERVICES__VAULT_PORT": "0",
         }
 
     def realm(self, *words: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:

@@ -180,7 +180,7 @@ def test_a_copied_workspace_lives_on_its_own(
     other.recover(KEY)
     found = other.newest_good(KEY)
     assert found is not None and copied.root in Path(found.path).parents
-    assert [i for i, _ in other.retain(KEY).drop] == [f"{KEY}@1"]
+    assert [one.checkpoint for one in other.retain(KEY).plan.of("drop")] == [f"{KEY}@1"]
     assert len(names(workspace)) == 2  # the original is untouched
 
 

@@ -54,7 +54,13 @@ COMMANDS = {
         "app",
         "Campaigns: create, activate, list, show, pause, archive, continue, compare, export, rerun.",
     ),
-    "vault": Entry("realm.cli.vault", "app", "Checkpoints: ls, show, verify, retain."),
+    "vault": Entry(
+        "realm.cli.vault",
+        "app",
+        "Checkpoints: ls, show, verify, retain, zones, push, fetch, move, rm, scan, assets, locate, promote, name, unname, "
+        "versions, lineage, diff, layers, backup, backups, restore, export.",
+    ),
+    "reset": Entry("realm.cli.reset", "reset", "Let a campaign, a hero or the workspace begin anew, after a backup."),
     "temple": Entry("realm.cli.temple", "temple", "Check everything: nine groups of checks, each with its remedy."),
     "verdict": Entry("realm.cli.temple", "verdict", "What a run was worth, with the evidence; promote, or roll back."),
     "autopsy": Entry("realm.cli.autopsy", "autopsy", "What went wrong in a run, and what to do about it."),

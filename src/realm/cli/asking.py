@@ -60,8 +60,8 @@ def _hero(realm: Realm, checkpoint: CheckpointRecord) -> tuple[Greedy, str]:
     """Who answers, loaded from a verified checkpoint, and the hash of the form in which it is asked."""
     keeper = Keeper(realm.workspace, CheckpointLedger(realm.db, realm.events), realm.events, realm.settings.retention)
     folder = keeper.folder(checkpoint)
-    files.verify(folder)
-    with train_packages("Asking a checkpoint"):
+    with keeper.leases.reading(checkpoint.id, "asking"), train_packages("Asking a checkpoint"):
+        files.verify(folder)
         from realm.heroes import hero as heroes  # noqa: PLC0415 - torch stays behind this door
 
         profile = resolve_hero(realm.settings, checkpoint.hero)

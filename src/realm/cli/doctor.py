@@ -116,7 +116,7 @@ def _settings(workspace: Workspace) -> Iterator[Finding]:
     if holder is not None:
         yield Finding("running", "ok", f"process {holder}")
         return
-    for setting in ("tavern_port", "watchtower_port"):
+    for setting in ("tavern_port", "watchtower_port", "vault_port"):
         port = getattr(settings.services, setting)
         try:
             require_port(settings.services.bind, port, setting=f"services.{setting}")

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from realm.cli.context import Realm, open_realm, print_json, train_packages
-from realm.cli.vault import find_checkpoint, open_keeper
+from realm.cli.keeping import find_checkpoint, open_keeper
 from realm.config.layers import resolve_hero
 from realm.errors import CheckpointError, UsageError
+from realm.events import ExportEnded
 from realm.guild.engine import SkillEngine
 from realm.records import CheckpointRecord
 from realm.registry import unknown
-from realm.vault import files
+from realm.vault import files, scan
 from realm.vault.manifest import Manifest
 
 FORMATS = ("hf", "merged", "gguf")
@@ -103,7 +104,15 @@ def _export(realm: Realm, name: str, to: Path, form: Any, outtype: str, converte
         context_tokens=_context_tokens(manifest),
         told=_told(manifest),
     )
-    made = exports.export(source, form, to, converter=command, outtype=outtype)
+    keeper = open_keeper(realm)
+    with keeper.leases.reading(record.id, "export"):
+        made = exports.export(source, form, to, converter=command, outtype=outtype)
+    scan.enter_export(keeper.catalogue, record, made.folder)
+    realm.events.append(
+        ExportEnded(
+            hero=record.hero, campaign=record.campaign, checkpoint=record.id, folder=str(made.folder), problem=""
+        )
+    )
     if as_json:
         print_json({"folder": str(made.folder), "parity": made.parity.as_json(), "notes": made.notes})
         return

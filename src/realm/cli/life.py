@@ -198,7 +198,7 @@ def _require_trainable(realm: Realm) -> None:
 
 def _check_ports(realm: Realm) -> None:
     services = realm.settings.services
-    for setting in ("tavern_port", "watchtower_port"):
+    for setting in ("tavern_port", "watchtower_port", "vault_port"):
         require_port(services.bind, getattr(services, setting), setting=f"services.{setting}")
 
 

@@ -21,17 +21,17 @@ from realm.guild.ledger import GuildLedger
 from realm.registry import unknown
 from realm.weaver.process import watch_parent
 
-NAMES = ("page", "tavern", "watchtower", "hero", "oracle", "skills")
+NAMES = ("page", "tavern", "watchtower", "vault", "hero", "oracle", "skills")
 
 
 def serve(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="page, tavern, watchtower, hero, oracle, skills, or: skill NAME..."),
+        typer.Argument(metavar="NAME...", help="page, tavern, watchtower, vault, hero, oracle, skills, or: skill NAME"),
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of one skill (0: the one of the settings).")] = 0,
 ) -> None:
-    """Run services in this process: `page` is the tavern and the watchtower; `hero` trains; `oracle` answers."""
+    """Run services in this process: `page` is tavern, watchtower and vault; `hero` trains; `oracle` answers."""
     if names[0] == "skill":
         from realm.cli.serve_skills import serve_named  # noqa: PLC0415 - FastAPI takes 0.5 s
 
@@ -39,7 +39,10 @@ def serve(
         serve_named(names[1:], port)
         return
     if port:
-        raise UsageError("--port is for one skill.", hint="Set services.tavern_port or services.watchtower_port.")
+        raise UsageError(
+            "--port is for one skill.",
+            hint="Set services.tavern_port, services.watchtower_port or services.vault_port.",
+        )
     for name in names:
         if name not in NAMES:
             raise unknown("service", name, NAMES)
@@ -104,7 +107,13 @@ def _hero(realm: Realm) -> None:
 
 def _web(opened: Realm, names: set[str]) -> None:
     """Each app listens on its own port, in one process; made anew when another campaign is put in play."""
-    from realm.cli.web import create_page, create_watchtower, keep_watch, serve_together  # noqa: PLC0415 - FastAPI takes 0.5 s
+    from realm.cli.web import (  # noqa: PLC0415 - FastAPI takes 0.5 s
+        create_page,
+        create_vault,
+        create_watchtower,
+        keep_watch,
+        serve_together,
+    )
 
     realm = replace(opened, settings=with_token(opened.settings))
     services = realm.settings.services
@@ -117,6 +126,8 @@ def _web(opened: Realm, names: set[str]) -> None:
             apps.append((create_page(realm), services.tavern_port))
         if names & {"page", "watchtower"}:
             apps.append((create_watchtower(realm), services.watchtower_port))
+        if names & {"page", "vault"}:
+            apps.append((create_vault(realm), services.vault_port))
         watch = CampaignWatch(realm.workspace, GuildLedger(realm.db, realm.events), realm.key)
         gone = watch.named != realm.key
         moved = gone or asyncio.run(serve_together(apps, services.bind, keep_watch(realm), watch.has_moved))

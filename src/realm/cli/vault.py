@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,21 +12,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from realm.cli import vault_backups, vault_names, vault_zones
 from realm.cli.context import Realm, open_realm, print_json
-from realm.errors import CheckpointError, UsageError
+from realm.cli.export import export
+from realm.cli.keeping import campaign_key, find_checkpoint, open_keeper
+from realm.cli.vault_words import CampaignOption, CheckpointArgument, HeroOption, JsonOption, size_words
 from realm.records import CampaignKey, CheckpointRecord
-from realm.vault import files, manifest
+from realm.vault import manifest
+from realm.vault.catalogue import Location
+from realm.vault.forecast import Forecast
 from realm.vault.keeper import Keeper
-from realm.vault.ledger import CheckpointLedger
+from realm.vault.retention import ZoneName
+from realm.vault.storage import Done
 
 app = typer.Typer()
-
-CheckpointArgument = Annotated[
-    str, typer.Argument(metavar="[CHECKPOINT]", help="An id, a step, `latest` or `champion` of the campaign in play.")
-]
-HeroOption = Annotated[str, typer.Option("--hero", help="Hero (default: the one in play).")]
-CampaignOption = Annotated[str, typer.Option("--campaign", help="Campaign (default: the one in play).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("ls")
@@ -40,8 +39,10 @@ def list_checkpoints(
     """List checkpoints of a campaign, highest step first."""
     with open_realm() as realm:
         keeper = open_keeper(realm)
-        key = _key(realm, hero, campaign)
-        found = keeper.ledger.list(key, state=None if everything else "present", limit=limit)
+        key = campaign_key(realm, hero, campaign)
+        states = () if everything else ("present", "stored")
+        _, found = keeper.ledger.page(hero=key.hero, campaign=key.campaign, states=states, limit=limit)
+        found = sorted(found, key=lambda record: -record.step)
         if as_json:
             print_json([_as_json(keeper, record) for record in found])
         elif found:
@@ -64,7 +65,7 @@ def show(checkpoint: CheckpointArgument = "latest", as_json: JsonOption = False)
         for name, value in _described(keeper, record, (content or {}).get("lineage", {}).get("base", {})).items():
             typer.echo(f"{name:<12} {value}")
         for name, entry in (content or {}).get("files", {}).items():
-            typer.echo(f"{_size(entry['size_bytes']):>12} {name}")
+            typer.echo(f"{size_words(entry['size_bytes']):>12} {name}")
 
 
 @app.command()
@@ -72,17 +73,20 @@ def verify(
     checkpoint: CheckpointArgument = "",
     hero: HeroOption = "",
     campaign: CampaignOption = "",
+    zone: Annotated[str, typer.Option("--zone", help="hot (the workspace), warm or cold.")] = "hot",
     as_json: JsonOption = False,
 ) -> None:
     """Read every byte of one checkpoint, or of all of a campaign, and compare with what was sealed.
 
-    Changes nothing; exits with 1 when one is not whole.
+    Moves nothing; what was found is noted in the catalogue. Exits with 1 when one is not whole.
     """
     with open_realm() as realm:
         keeper = open_keeper(realm)
-        key = _key(realm, hero, campaign)
-        records = [find_checkpoint(realm, keeper.ledger, checkpoint)] if checkpoint else keeper.ledger.present(key)
-        problems = {record.id: _problem(_folder(keeper, record)) for record in records}
+        problems = {
+            record.id: keeper.storage.verify(record, name)
+            for record in _to_verify(realm, keeper, checkpoint, campaign_key(realm, hero, campaign), zone)
+            for name in [zone_name(keeper, zone)]
+        }
     if as_json:
         print_json([{"checkpoint": name, "whole": not why, "problem": why} for name, why in problems.items()])
     for name, why in {} if as_json else problems.items():
@@ -95,76 +99,90 @@ def verify(
 def retain(
     hero: HeroOption = "",
     campaign: CampaignOption = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would stay and what would go.")] = False,
+    everywhere: Annotated[bool, typer.Option("--all", help="Judge every campaign, not one alone.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would stay, move and go.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Drop the checkpoints that the policy does not keep; each with its reason."""
+    """Drop and move what the policy and the limits do not keep; each with its reason."""
     with open_realm() as realm:
         keeper = open_keeper(realm)
-        key = _key(realm, hero, campaign)
-        plan = keeper.plan(key) if dry_run else keeper.retain(key)
+        key = None if everywhere else campaign_key(realm, hero, campaign)
+        done = Done(keeper.plan(key)) if dry_run else keeper.retain(key)
+        ahead = keeper.disk.forecast(keeper.storage.free_bytes(), min_free_bytes=keeper.policy.min_free_bytes)
     if as_json:
-        print_json(asdict(plan) | {"dry_run": dry_run})
-        return
-    for checkpoint, reason in plan.keep:
-        typer.echo(f"keep  {checkpoint}: {reason}")
-    for checkpoint, reason in plan.drop:
-        typer.echo(f"drop  {checkpoint}: {reason}")
-    typer.echo(f"{len(plan.keep)} stay, {len(plan.drop)} {'would go' if dry_run else 'went'}.")
+        print_json(_plan_json(done, ahead, dry_run=dry_run))
+    else:
+        for line in _plan_words(done, dry_run=dry_run):
+            typer.echo(line)
+        typer.echo(f"{size_words(ahead.free_bytes)} are free; {ahead.words}.")
+    if done.failed:
+        raise typer.Exit(1)
 
 
-def open_keeper(realm: Realm) -> Keeper:
-    """The keeper of this workspace's checkpoints."""
-    ledger = CheckpointLedger(realm.db, realm.events)
-    return Keeper(realm.workspace, ledger, realm.events, realm.settings.retention)
+def zone_name(keeper: Keeper, name: str) -> ZoneName:
+    """Raises UsageError for a zone that there is not."""
+    return "hot" if name == "hot" else keeper.storage.zone(name).name
 
 
-def _key(realm: Realm, hero: str, campaign: str) -> CampaignKey:
-    return CampaignKey(hero or realm.key.hero, campaign or realm.key.campaign)
+def _to_verify(
+    realm: Realm, keeper: Keeper, checkpoint: str, key: CampaignKey, zone: str
+) -> Sequence[CheckpointRecord]:
+    if checkpoint:
+        return [find_checkpoint(realm, keeper.ledger, checkpoint)]
+    if zone == "hot":
+        return keeper.ledger.present(key)
+    return [one.record for one in keeper.storage.holdings() if one.key == key and zone in one.zones]
 
 
-def find_checkpoint(realm: Realm, ledger: CheckpointLedger, name: str) -> CheckpointRecord:
-    """The checkpoint that is meant. Raises CheckpointError and UsageError."""
-    if name in {"latest", "champion"}:
-        found = ledger.newest(realm.key) if name == "latest" else ledger.champion(realm.key)
-        if found is None:
-            raise CheckpointError(f"{realm.key} has no {name} checkpoint yet.", hint="Train first: realm play")
-        return found
-    if name.isdigit():
-        return ledger.get(manifest.checkpoint_id(realm.key, int(name)))
-    if "@" in name:
-        return ledger.get(name)
-    raise UsageError(f"'{name}' names no checkpoint.", hint="Give a step, an id as in realm vault ls, or champion.")
+def _plan_json(done: Done, ahead: Forecast, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "decisions": [asdict(one) for one in done.plan.decisions],
+        "short_bytes": dict(done.plan.short_bytes),
+        "failed": [{"checkpoint": one.checkpoint, "zone": one.zone, "why": why} for one, why in done.failed],
+        "disk": {**asdict(ahead), "words": ahead.words},
+        "dry_run": dry_run,
+    }
+
+
+def _plan_words(done: Done, *, dry_run: bool) -> Iterator[str]:
+    for one in done.plan.decisions:
+        where = f" {one.zone}" if one.zone != "hot" else ""
+        to = f" to {one.to}" if one.to else ""
+        yield f"{one.action}{where}  {one.checkpoint}{to}: {one.reason}"
+    for one, why in done.failed:
+        yield f"failed  {one.checkpoint}: {why}"
+    for zone, short in done.plan.short_bytes.items():
+        yield f"The {zone} zone is {size_words(short)} above its limit, and nothing more may leave."
+    kept, moved, gone = (len(done.plan.of(action)) for action in ("keep", "move", "drop"))
+    moves = f", {moved} {'would move' if dry_run else 'moved'}" if moved else ""
+    yield f"{kept} stay{moves}, {gone} {'would go' if dry_run else 'went'}."
 
 
 def _folder(keeper: Keeper, record: CheckpointRecord) -> Path:
     return keeper.folder(record) if record.state == "present" else Path(record.path)
 
 
-def _problem(folder: Path) -> str:
-    try:
-        files.verify(folder)
-    except CheckpointError as error:
-        return error.message
-    return ""
-
-
 def _as_json(keeper: Keeper, record: CheckpointRecord) -> dict[str, Any]:
-    return {**asdict(record), "path": str(_folder(keeper, record))}
+    places = keeper.catalogue.locations([record.id]).get(record.id, ())
+    return {**asdict(record), "path": str(_folder(keeper, record)), "locations": [asdict(place) for place in places]}
 
 
 def _described(keeper: Keeper, record: CheckpointRecord, base: dict[str, str]) -> dict[str, object]:
+    places = keeper.catalogue.locations([record.id]).get(record.id, ())
+    names = [version.name for version in keeper.catalogue.versions(record.id)]
     return {
         "checkpoint": record.id,
         "state": f"{record.state}: {why}" if (why := keeper.ledger.reason(record.id)) else record.state,
         "folder": _folder(keeper, record),
         "saved": _when(record),
-        "size": _size(record.size_bytes),
+        "size": size_words(record.size_bytes),
         "parent": record.parent or "first weights",
         **({"adapter on": f"{base['base_model']} (sha256 {base['sha256'][:12]})"} if base else {}),
         "run": record.run or "-",
         "levels": _levels(record),
         "examination": _accuracy(record) + (" (champion)" if record.champion else ""),
+        **{f"in {place.zone}": _place_words(place) for place in places},
+        **({"versions": ", ".join(names)} if names else {}),
         "files": "",
     }
 
@@ -176,7 +194,7 @@ def _table(records: Sequence[CheckpointRecord]) -> Table:
     for record in records:
         state = "champion" if record.champion else record.state
         table.add_row(
-            str(record.step), _when(record), _size(record.size_bytes), _levels(record), _accuracy(record), state,
+            str(record.step), _when(record), size_words(record.size_bytes), _levels(record), _accuracy(record), state,
             record.id,
         )  # fmt: skip
     return table
@@ -186,13 +204,19 @@ def _when(record: CheckpointRecord) -> str:
     return f"{datetime.fromtimestamp(record.created):%Y-%m-%d %H:%M}"
 
 
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 100_000 else f"{size_bytes / 1e3:.1f} kB"
-
-
 def _levels(record: CheckpointRecord) -> str:
     return " ".join(f"{skill}={level}" for skill, level in sorted(record.levels.items())) or "-"
 
 
 def _accuracy(record: CheckpointRecord) -> str:
     return f"{record.accuracy:.1%}" if record.accuracy is not None else "-"
+
+
+def _place_words(place: Location) -> str:
+    checked = f"{datetime.fromtimestamp(place.checked):%Y-%m-%d %H:%M}"
+    return f"{place.state}, looked at {checked}: {place.path}" + (f" ({place.reason})" if place.reason else "")
+
+
+for part in (vault_zones, vault_names, vault_backups):
+    app.registered_commands += part.app.registered_commands
+app.command("export")(export)

@@ -11,9 +11,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from realm.cli.context import Realm
+from realm.cli.keeping import open_keeper
 from realm.guild.ledger import GuildLedger
 from realm.quests.queue import QuestQueue
+from realm.records import CampaignKey
 from realm.tavern import app as tavern
+from realm.vault import api as vault
 from realm.vault.ledger import CheckpointLedger
 from realm.watchtower import alerts
 from realm.watchtower import api as watchtower
@@ -51,6 +54,17 @@ def sources(realm: Realm) -> Sources:
 def create_watchtower(realm: Realm) -> FastAPI:
     """The watchtower on its own port."""
     return watchtower.create(sources(realm), realm.settings.services)
+
+
+def create_vault(realm: Realm) -> FastAPI:
+    """The checkpoints' API on its own port."""
+    guild = GuildLedger(realm.db, realm.events, realm.settings.curriculum)
+
+    def start_of(key: CampaignKey) -> str:
+        found = guild.campaign(key)
+        return found.starting_checkpoint if found else ""
+
+    return vault.create(open_keeper(realm), realm.key, realm.settings.services, start_of)
 
 
 async def keep_watch(realm: Realm) -> None:

@@ -73,6 +73,14 @@ class CampaignLedger(LedgerBase):
             rows = connection.execute(select(campaign_table).order_by(campaign_table.c.created)).all()
         return [as_campaign(row) for row in rows]
 
+    def begun_from(self) -> dict[str, str]:
+        """The checkpoints that live campaigns began with, and which campaign it was, in words."""
+        return {
+            each.starting_checkpoint: f"{each.key} began with it"
+            for each in self.campaigns()
+            if each.starting_checkpoint and each.state in {"active", "paused"}
+        }
+
     def campaign_state(self, key: CampaignKey) -> CampaignState:
         """The state of a campaign; one that was never begun may be played."""
         found = self.campaign(key)

@@ -91,7 +91,10 @@ class HeroLoop:
         self.spec = spec or campaign_spec(settings, versions=installed_versions(), commit=program_commit())
         require_trainable(self.spec)
         self.key, self.profile, self.hyperparameters = self.spec.key, self.spec.profile, self.spec.hyperparameters
-        self.keeper = Keeper(workspace, CheckpointLedger(db, events), events, self.spec.retention)
+        self.keeper = Keeper(
+            workspace, CheckpointLedger(db, events), events, self.spec.retention, settings.storage,
+            begun=lambda: self.guild.begun_from(),
+        )  # fmt: skip
         self.roster = Roster(settings.campaign.skills, events, self.key)
         self.skills = self.roster.engine
         self.guild = GuildLedger(db, events, settings.curriculum, engine=self.skills)
@@ -408,7 +411,8 @@ class HeroLoop:
     def standing(self, taken: Sequence[Examination]) -> tuple[float, dict[str, object]]:
         """Pooled accuracy of a sitting, and what the ledger of checkpoints keeps beside it."""
         correct, n = pooled(taken)
-        return correct / max(1, n), {"n": n, "levels": self.guild.levels(self.key)}
+        skills = {each.skill: pooled([one for one in taken if one.skill == each.skill]) for each in taken}
+        return correct / max(1, n), {"n": n, "levels": self.guild.levels(self.key), "skills": skills}
 
     # -- ends of a quest ---------------------------------------------------------------------------------------
     def settle(self, quest: Quest, result: RunResult) -> None:

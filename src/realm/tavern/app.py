@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Form, Header, Query, Request
+from fastapi import FastAPI, Form, Header, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse
@@ -31,6 +31,7 @@ from realm.tavern.oracle_routes import OracleRoutes
 from realm.tavern.pages import STATIC, Pages
 from realm.tavern.temple_routes import TempleRoutes
 from realm.tavern.uploads import Uploads
+from realm.tavern.vault_routes import VaultRoutes
 from realm.tavern.view import View
 from realm.workspace import Workspace
 
@@ -67,6 +68,7 @@ class Tavern:
     def __init__(self, workspace: Workspace, settings: RealmSettings, db: Database, events: Events) -> None:
         self.settings = settings
         self.workspace = workspace
+        self.events = events
         self.view = View(workspace, settings, db, events)
         self.campaign_routes = CampaignRoutes(workspace, settings, db, events)
         self.temple_routes = TempleRoutes(workspace, settings, db, events)
@@ -101,6 +103,8 @@ class Tavern:
         app.get("/guild")(self.guild)
         app.get("/campaigns")(self.campaigns)
         app.get("/temple")(self.temple)
+        app.get("/vault")(self.vault)
+        app.get("/checkpoint/{checkpoint}")(self.checkpoint)
         app.get("/hero.css")(self.colours)
         app.get("/live")(self.stream)
         app.post("/control/{name}")(self.control)
@@ -115,6 +119,7 @@ class Tavern:
         self.campaign_routes.add_to(app)
         self.temple_routes.add_to(app, self._fragment)
         self.oracle_routes.add_to(app)
+        VaultRoutes(self.workspace, self.events, self.view.vault, self._fragment).add_to(app)
 
     # -- pages ---------------------------------------------------------------------------------------------
     def home(self, request: Request, skin: SkinName | None = None) -> Response:
@@ -135,11 +140,21 @@ class Tavern:
     def oracle(self, request: Request, skin: SkinName | None = None) -> Response:
         return self._page("oracle", request, skin)
 
-    def _page(self, name: str, request: Request, asked: SkinName | None) -> Response:
+    def vault(
+        self, request: Request, skin: SkinName | None = None, offset: Annotated[int, Query(ge=0, le=10**8)] = 0
+    ) -> Response:
+        return self._page("vault", request, skin, str(offset))
+
+    def checkpoint(
+        self, request: Request, checkpoint: Annotated[str, Path(max_length=250)], skin: SkinName | None = None
+    ) -> Response:
+        return self._page("checkpoint", request, skin, checkpoint)
+
+    def _page(self, name: str, request: Request, asked: SkinName | None, item: str = "") -> Response:
         skin = self.skins[asked or self._skin_of(request)]
         theme = request.cookies.get(THEME_COOKIE, self.settings.page.theme)
         theme = theme if theme in {"auto", "dark", "light"} else "auto"
-        html = self.pages.page(name, skin, theme, self.view.values(name, skin))
+        html = self.pages.page(name, skin, theme, self.view.values(name, skin, item))
         response = HTMLResponse(html, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
         if asked is not None:
             response.set_cookie(SKIN_COOKIE, asked, max_age=YEAR_SECONDS, samesite="strict")
@@ -160,12 +175,13 @@ class Tavern:
         self,
         page: Annotated[str, Query(pattern="|".join(f"^{name}$" for name in CARDS))] = "home",
         skin: SkinName = "realm",
+        item: Annotated[str, Query(max_length=250)] = "",
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventSourceResponse:
         seen = int(last_event_id) if last_event_id is not None and last_event_id.isdigit() else None
 
         async def events() -> AsyncIterator[dict[str, Any]]:
-            async for event in self.live.stream(Topic(page, skin), seen):
+            async for event in self.live.stream(Topic(page, skin, item), seen):
                 yield event.as_sse()
 
         return EventSourceResponse(events(), ping=PING_SECONDS)

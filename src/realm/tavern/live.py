@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from realm.errors import RealmError
 from realm.events import Recorded
 from realm.tavern.lore import Skin
 from realm.tavern.pages import Pages
@@ -33,6 +34,8 @@ CARDS: dict[str, tuple[str, ...]] = {
     "campaigns": ("campaigns", "blockers"),
     "temple": ("verdicts", "blockers"),
     "oracle": ("blockers",),
+    "vault": ("zones", "checkpoints", "blockers"),
+    "checkpoint": ("checkpoint", "blockers"),
 }
 SKILL_CARDS = ("climb", "prims", "practice")
 
@@ -43,6 +46,8 @@ class Topic:
 
     page: str
     skin: str
+    item: str = ""
+    """What the page is about, where there are many of its kind: a checkpoint's id, or where a table begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,7 @@ class Live:
         news = [(topic, self._fact_event(recorded, topic)) for topic in topics for recorded in facts]
         if facts:
             self._fact = facts[-1].id
+        self._sent = {topic: sent for topic, sent in self._sent.items() if topic in topics}
         rows_event = self._new_rows()
         if rows_event is not None:
             news += [(topic, rows_event) for topic in topics if topic.page == "home"]
@@ -194,7 +200,10 @@ class Live:
     def cards(self, topic: Topic) -> dict[str, str]:
         """Each card of a page, as HTML by the name of its event."""
         skin = self._skins[topic.skin]
-        values = self._view.values(topic.page, skin)
+        try:
+            values = self._view.values(topic.page, skin, topic.item)
+        except RealmError:
+            return {}  # what the page is about is gone, or never was: one page's matter, not the stream's
         cards = {name: self._pages.fragment(name, skin, values) for name in CARDS[topic.page]}
         if topic.page == "guild":
             for skill in values["skills"]:

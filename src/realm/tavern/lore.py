@@ -67,8 +67,8 @@ def skins(path: Path = LORE_FILE) -> dict[str, Skin]:
 
 class _Words(string.Formatter):
     """Formats fields of a fact: figures short, shares as percent (`{accuracy:pct}`), a skill's id as its short name
-    (`{skill:short}`), a reason as a sentence (`{reason:stop}`), `roll_back` as two words (`{action:plain}`).
-    Never looks into objects."""
+    (`{skill:short}`), a reason as a sentence (`{reason:stop}`), `roll_back` as two words (`{action:plain}`), a problem
+    or its absence (`{problem:done}`). Never looks into objects."""
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
         return kwargs.get(field_name, "?"), field_name
@@ -80,6 +80,8 @@ class _Words(string.Formatter):
             return str(value).upper()
         if format_spec == "plain":
             return str(value).replace("_", " ")
+        if format_spec == "done":
+            return str(value).rstrip(".") + "." if value else "done."
         if format_spec == "stop":
             return str(value).rstrip(".") + "."
         if isinstance(value, bool) or not isinstance(value, int | float):

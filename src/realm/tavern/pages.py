@@ -18,11 +18,14 @@ PAGES = (
     ("training files", "/quests", "scroll"),
     ("skills", "/guild", "ladder"),
     ("campaigns", "/campaigns", "flag"),
+    ("checkpoints", "/vault", "chest"),
     ("verdicts", "/temple", "target"),
     ("chat", "/oracle", "eye"),
 )
-NAMES = ("home", "quests", "guild", "campaigns", "temple", "oracle")
-"""The ML word, the address and the plain icon of each page that exists."""
+"""The ML word, the address and the plain icon of each place."""
+NAMES = ("home", "quests", "guild", "campaigns", "vault", "temple", "oracle")
+BELOW = {"checkpoint": "vault"}
+"""Pages below another one."""
 EMPTY_WORDS = {
     "active": "Nothing is in training.", "high": "Empty.", "normal": "Empty.", "low": "Empty.",
     "failed": "No file has failed.", "recently_completed": "Nothing has been completed yet.",
@@ -48,10 +51,10 @@ class Pages:
         return self._render(f"fragments/{name}.html", skin, values)
 
     def page(self, name: str, skin: Skin, theme: str, values: Mapping[str, Any]) -> str:
-        """A whole page, by one of `NAMES`."""
-        key, path, _ = PAGES[NAMES.index(name)]
+        """A whole page by its name."""
+        key, path, _ = PAGES[NAMES.index(BELOW.get(name, name))]
         frame = {"page": name, "path": path, "page_word": key, "pages": PAGES, "theme": theme, "version": __version__}
-        return self._render(f"{name}.html", skin, {**values, **frame})
+        return self._render(f"{name}.html", skin, {"item": "", **values, **frame})
 
     def _render(self, template: str, skin: Skin, values: Mapping[str, Any]) -> str:
         return self._templates.get_template(template).render(

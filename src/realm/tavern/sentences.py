@@ -28,6 +28,14 @@ PLAIN: dict[str, str] = {
     "checkpoint_saved": "Checkpoint saved at step {step}.",
     "checkpoint_quarantined": "Checkpoint of step {step} quarantined: {reason}",
     "checkpoint_dropped": "Checkpoint of step {step} dropped: {reason:stop}",
+    "checkpoint_moved": "Checkpoint of step {step} moved from {zone} to {to}: {reason:stop}",
+    "checkpoint_fetched": "Checkpoint of step {step} fetched from {source}.",
+    "checkpoint_promoted": "Checkpoint of step {step} made the best one by a person: {reason:stop}",
+    "export_ended": "Export of {checkpoint} to {folder}: {problem:done}",
+    "version_named": "Checkpoint {checkpoint} named {version}.",
+    "backup_made": "Backup {backup} made and verified, before {reason:stop}",
+    "backup_restored": "Backup {backup} restored.",
+    "campaign_reset": "Campaign {campaign} of {hero} begins anew; what it had is in backup {backup}.",
     "champion_changed": "Best checkpoint: step {step}, accuracy {accuracy:pct}.",
     "verdict_given": "Verdict on the run up to step {step}: {word}, quality {quality:pct}, {recommendation:plain}.",
     "verdict_overridden": "A person decided otherwise about {run}: {action:plain}. {reason:stop}",
@@ -59,14 +67,23 @@ BAD = frozenset({
     "service_crashed", "service_gave_up", "blocker_raised", "alert_raised",
 })  # fmt: skip
 QUIET = frozenset(
-    {"checkpoint_dropped", "service_started", "service_stopped", "quest_received", "quest_queued", "quest_expired"}
+    {
+        "checkpoint_dropped",
+        "checkpoint_moved",
+        "service_started",
+        "service_stopped",
+        "quest_received",
+        "quest_queued",
+        "quest_expired",
+    }
 )
 
 ICONS: dict[str, str] = {
     "quest": "scroll", "practice": "loop", "run": "swords", "checkpoint": "chest", "champion": "crown",
     "examination": "target", "level": "star", "service": "gear", "blocker": "gate", "alert": "alert",
     "campaign": "flag", "canaries": "alert", "sparring": "swords", "steps": "spark", "strain": "gauge",
-    "achievement": "star", "title": "banner", "verdict": "target",
+    "achievement": "star", "title": "banner", "version": "flag", "backup": "chest", "export": "chest",
+    "verdict": "target",
 }  # fmt: skip
 
 

@@ -31,6 +31,8 @@ from realm.tavern.sentences import icon, tone
 from realm.tavern.shown import Achievements, Battle, Blocker, Hero, LogLine, Preview, Skill
 from realm.tavern.skill_view import SkillReader
 from realm.tavern.temple_view import TempleReader
+from realm.tavern.vault_view import VaultReader
+from realm.vault.keeper import Keeper
 from realm.vault.ledger import CheckpointLedger
 from realm.watchtower.gpu import driver
 from realm.watchtower.machine import MachineMeter
@@ -69,6 +71,13 @@ class View:
         self._campaigns = CampaignReader(workspace, settings, db, events)
         self._temple = TempleReader(workspace, settings, db, events)
         self.desk = ChatDesk(workspace, settings, lambda: self._guild.levels(self.key))
+        self.vault = VaultReader(
+            Keeper(
+                workspace, self._checkpoints, events, settings.retention, settings.storage,
+                begun=self._guild.begun_from,
+            ),
+            self._guild,
+        )  # fmt: skip
         self._machine = MachineMeter(workspace.root, nvml=driver())
         self._lock = threading.Lock()
         self._stamp: object = None
@@ -103,8 +112,8 @@ class View:
         return self._skills.history()
 
     # -- for the templates -----------------------------------------------------------------------------------
-    def values(self, page: str, skin: Skin) -> dict[str, Any]:
-        """What the templates of a page need."""
+    def values(self, page: str, skin: Skin, item: str = "") -> dict[str, Any]:
+        """What the templates of a page need; `item` is what it is about, where there are many of its kind."""
         with self._lock:
             state, recent = self._state_and_steps()
             values: dict[str, Any] = {"blockers": list(self._blockers(state))}
@@ -119,6 +128,8 @@ class View:
                 values |= self._temple.values()
             elif page == "oracle":
                 values |= {"trial_skills": self.desk.skills(), "answer_tokens": self._settings.oracle.answer_tokens}
+            elif page in {"vault", "checkpoint"}:
+                values |= {"item": item, **self.vault.values(page, item)}
             else:
                 values |= {"skills": self._skill_list(), "canaries": self._canaries.read()}
                 values["achievements"] = self._achievements(skin)

@@ -80,7 +80,7 @@ def seal(folder: Path, write: Callable[[Path], None], facts: ManifestFacts, *, a
         at("synced")
         made = manifests.assemble(facts, entries)
         os.rename(staging, folder)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
         at("renamed")
         _write_manifest(folder, made, at)
         at("sealed")
@@ -159,7 +159,7 @@ def _write_manifest(folder: Path, manifest: Manifest, at: Step) -> None:
         os.fsync(file.fileno())
     at("manifest written")
     os.replace(partial, folder / manifests.NAME)
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _sync_and_hash(root: Path) -> dict[str, FileEntry]:
@@ -167,14 +167,14 @@ def _sync_and_hash(root: Path) -> dict[str, FileEntry]:
     present = _walk(root)
     if not present:
         raise CheckpointError("There is nothing to seal: no file was written.")
-    if refused := sorted(filter(_can_run_code, present)):
+    if refused := sorted(filter(can_run_code, present)):
         raise CheckpointError(
             f"{', '.join(refused)} can run code when loaded; it is not sealed.", hint="Weights belong into safetensors."
         )
     with ThreadPoolExecutor(_HASHING_THREADS) as pool:
         entries = dict(zip(present, pool.map(_entry, present.values(), [True] * len(present)), strict=True))
     for folder in {path.parent for path in present.values()} | {root}:
-        _sync(folder)
+        sync_folder(folder)
     return entries
 
 
@@ -187,12 +187,29 @@ def _entry(path: Path, sync: bool = False) -> FileEntry:
         return FileEntry(size_bytes=os.fstat(descriptor).st_size, sha256=digest)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(root: Path) -> None:
+    """Make everything below a folder durable."""
+    for entry in root.rglob("*"):
+        (sync_folder if entry.is_dir() else sync_file)(entry)
+    sync_folder(root)
 
 
 def _walk(root: Path) -> dict[str, Path]:
@@ -215,7 +232,7 @@ def _differing(present: Mapping[str, Path], sealed: Mapping[str, FileEntry]) -> 
     yield from (f"{missing} is missing" for missing in sealed if missing not in present)
     for extra in present:
         if extra not in sealed and extra != manifests.NAME and not _NEVER_LOADED.fullmatch(extra):
-            risk = " and can run code when loaded" if _can_run_code(extra) else ""
+            risk = " and can run code when loaded" if can_run_code(extra) else ""
             yield f"{extra} was added after sealing{risk}"
 
 
@@ -230,7 +247,8 @@ def _changed(present: Mapping[str, Path], sealed: Mapping[str, FileEntry]) -> It
             yield f"{inside} was changed (its sha256 differs)"
 
 
-def _can_run_code(inside: str) -> bool:
+def can_run_code(inside: str) -> bool:
+    """Whether a file of that name may be a pickle or a program; the states that are read as data alone are not."""
     return inside.endswith(_RUNS_CODE) and not _STATE_FILES.fullmatch(inside)
 
 

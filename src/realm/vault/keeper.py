@@ -5,24 +5,33 @@ Where the two disagree after a kill the folder is the truth, and `recover` makes
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from realm.config.schema import RetentionSettings
+from realm.config.schema import RetentionSettings, StorageSettings
 from realm.errors import CheckpointError, WorkspaceError
 from realm.events import CheckpointQuarantined, Events
 from realm.records import CampaignKey, CheckpointRecord, Progress
-from realm.vault import files, manifest, retention
+from realm.vault import files, manifest
+from realm.vault.catalogue import Catalogue
+from realm.vault.disk import DiskLog
 from realm.vault.files import Step, unwatched
+from realm.vault.leases import Leases
 from realm.vault.ledger import CheckpointLedger
 from realm.vault.manifest import Manifest, ManifestFacts, checkpoint_id
+from realm.vault.retention import Plan
+from realm.vault.storage import Done, Storage
+from realm.vault.zones import open_zones
 from realm.workspace import Workspace
 
+log = logging.getLogger(__name__)
 _GONE = "its folder is gone"
+_DONE = {"move": "moved", "drop": "dropped", "keep": "kept"}
 
 
 @dataclass(slots=True)
@@ -39,12 +48,29 @@ class Keeper:
     """Saves and finds the checkpoints of a workspace. Only one process at a time may save and recover."""
 
     def __init__(
-        self, workspace: Workspace, ledger: CheckpointLedger, events: Events, settings: RetentionSettings
+        self,
+        workspace: Workspace,
+        ledger: CheckpointLedger,
+        events: Events,
+        settings: RetentionSettings,
+        storage: StorageSettings | None = None,
+        *,
+        begun: Callable[[], Mapping[str, str]] = dict,
+        free_bytes: Callable[[], int] | None = None,
     ) -> None:
+        """`begun` tells which checkpoints something lives on that began with them, in words; `free_bytes` how much
+        room the workspace's disk has."""
         self.ledger = ledger
+        self.leases = Leases(ledger.db)
+        self.catalogue = Catalogue(ledger.db, events)
+        self.disk = DiskLog(ledger.db)
+        self.storage = Storage(
+            workspace, ledger, self.catalogue, self.leases, open_zones(storage or StorageSettings()),
+            begun=begun, free_bytes=free_bytes,
+        )  # fmt: skip
+        self.policy = settings
         self._workspace = workspace
         self._events = events
-        self._settings = settings
 
     def save(
         self, key: CampaignKey, write: Callable[[Path], None], facts: ManifestFacts, *, at: Step = unwatched
@@ -56,7 +82,8 @@ class Keeper:
         """
         assert facts.key == key, f"facts of {facts.key} handed in for {key}"
         began = time.perf_counter()
-        folder = self._free_folder(facts)
+        self._make_room(key)
+        folder = self._free_folder(key, facts.progress.step, facts.created)
         made = files.seal(folder, write, facts, at=at)
         record = self._register(made, folder, time.perf_counter() - began)
         at("registered")
@@ -147,25 +174,45 @@ class Keeper:
                 self.ledger.moved(record.id, folder)
         return found
 
-    def plan(self, key: CampaignKey) -> retention.Plan:
-        """What retention would do now."""
-        return retention.plan(self.ledger.present(key), self._settings)
+    def plan(self, key: CampaignKey | None = None, *, needed_bytes: int = 0) -> Plan:
+        """What retention would do now in one campaign, or in all; limits take from all of them."""
+        return self.storage.plan(self.policy, None if key is None else [key], needed_bytes=needed_bytes)
 
-    def retain(self, key: CampaignKey) -> retention.Plan:
-        """Drop what the policy does not keep. Returns what was done."""
-        plan = self.plan(key)
-        for checkpoint, reason in plan.drop:
-            files.drop(self.folder(self.ledger.get(checkpoint)))
-            self.ledger.dropped(checkpoint, reason)
-        return plan
+    def retain(self, key: CampaignKey | None = None, *, needed_bytes: int = 0) -> Done:
+        """Drop and move what the policy and the limits do not keep. Returns what was done."""
+        done = self.storage.carry_out(self.plan(key, needed_bytes=needed_bytes))
+        for decision, why in done.failed:
+            log.warning("%s could not be %s: %s", decision.checkpoint, _DONE[decision.action], why)
+        self.disk.note(self.storage.free_bytes())
+        return done
+
+    def require_replaceable(self, record: CheckpointRecord, zone: str = "hot") -> None:
+        """Raises CheckpointError for the newest in the workspace: training goes on from it. `zone` empty is every zone."""
+        newest = self.ledger.newest(key_of(record))
+        if zone in {"", "hot"} and newest is not None and newest.id == record.id:
+            raise CheckpointError(
+                f"{record.id} is the newest: training goes on from it, so it stays in the workspace.",
+                hint="Let training go on first, or copy it: realm vault push",
+            )
+
+    def _make_room(self, key: CampaignKey) -> None:
+        """Before the disk is full: let what is worth least go when the next save would not fit."""
+        newest = self.ledger.newest(key)
+        needed_bytes = newest.size_bytes if newest else 0
+        if self.storage.free_bytes() < self.policy.min_free_bytes + needed_bytes:
+            self.retain(key, needed_bytes=needed_bytes)
 
     def _parent(self, key: CampaignKey) -> Path:
         return self._workspace.checkpoints(key.hero, key.campaign)
 
-    def _free_folder(self, facts: ManifestFacts) -> Path:
+    def free_folder(self, made: Manifest) -> Path:
+        """Where a checkpoint that comes from elsewhere may lie."""
+        return self._free_folder(made.key, made.step, made.created)
+
+    def _free_folder(self, key: CampaignKey, step: int, created: float) -> Path:
         """A step that is saved twice within a minute takes the next minute's name; the manifest has the true time."""
-        when = datetime.fromtimestamp(facts.created)
-        while (folder := self._parent(facts.key) / files.name(facts.progress.step, when)).exists():
+        when = datetime.fromtimestamp(created)
+        while (folder := self._parent(key) / files.name(step, when)).exists():
             when += timedelta(minutes=1)
         return folder
 
@@ -191,6 +238,11 @@ class Keeper:
         except CheckpointError as error:
             self._refuse(key, folder, error.message)
             found.quarantined.append(folder.name)
+            return
+        known = self.ledger.find(made.id)
+        if known and known.state in {"stored", "dropped"} and known.created == made.created:
+            self.ledger.arrived(made.id, folder, source="where it was put back")
+            found.registered.append(made.id)
             return
         other = self._place_of(key, made.id)
         if other is not None and _created(other) >= made.created:

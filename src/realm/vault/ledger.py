@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Float,
     Index,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    case,
     func,
     select,
     update,
@@ -27,12 +30,28 @@ from sqlalchemy import (
 
 from realm.db import Database, metadata
 from realm.errors import CheckpointError
-from realm.events import ChampionChanged, CheckpointDropped, CheckpointQuarantined, CheckpointSaved, Events
+from realm.events import (
+    ChampionChanged,
+    CheckpointDropped,
+    CheckpointFetched,
+    CheckpointMoved,
+    CheckpointPromoted,
+    CheckpointQuarantined,
+    CheckpointSaved,
+    Events,
+)
 from realm.records import CampaignKey, CheckpointRecord
+from realm.vault.catalogue import (
+    Location,
+    asset_location_table,
+    put_location,
+    remove_location,
+    whole_elsewhere,
+)
 from realm.vault.champion import Standing, best, rank
 from realm.vault.manifest import Manifest
 
-State = Literal["present", "dropped", "quarantined"]
+State = Literal["present", "stored", "dropped", "quarantined"]
 
 checkpoint_table = Table(
     "checkpoint",
@@ -57,6 +76,7 @@ checkpoint_table = Table(
     Column("champion", Boolean, nullable=False, default=False),
     Index("ix_checkpoint_step", "hero", "campaign", "step", unique=True),
     Index("ix_checkpoint_state", "hero", "campaign", "state", "step"),
+    Index("ix_checkpoint_created", "created"),
 )
 _c = checkpoint_table.c
 # One champion per campaign is not left to the program alone.
@@ -68,9 +88,14 @@ Index(
 class CheckpointLedger:
     """What is known about checkpoints. Every change and its fact are one transaction."""
 
-    def __init__(self, db: Database, events: Events) -> None:
+    def __init__(self, db: Database, events: Events, clock: Callable[[], float] = time.time) -> None:
         self._db = db
         self._events = events
+        self._clock = clock
+
+    @property
+    def db(self) -> Database:
+        return self._db
 
     # -- reading -------------------------------------------------------------------------------------------
     def get(self, checkpoint: str) -> CheckpointRecord:
@@ -107,11 +132,73 @@ class CheckpointLedger:
         with self._db.read() as connection:
             return [_record(row) for row in connection.execute(_present(key).order_by(_c.step)).mappings()]
 
+    def held(self) -> Sequence[tuple[CheckpointRecord, dict[str, tuple[int, int]]]]:
+        """Every checkpoint that lies in some zone, with right answers and problems of its examinations by skill."""
+        query = select(checkpoint_table).where(_c.state.in_(("present", "stored"))).order_by(_c.created)
+        with self._db.read() as connection:
+            return [(_record(row), _skills(row)) for row in connection.execute(query).mappings()]
+
     def campaigns(self, hero: str) -> Sequence[str]:
         """The campaigns of a hero that have a checkpoint on disk, by name."""
         query = select(_c.campaign).distinct().where(_c.hero == hero, _c.state == "present")
         with self._db.read() as connection:
             return sorted(connection.scalars(query))
+
+    def page(
+        self,
+        *,
+        hero: str = "",
+        campaign: str = "",
+        states: Sequence[str] = (),
+        text: str = "",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[int, Sequence[CheckpointRecord]]:
+        """How many checkpoints there are, and a page of them, newest first. `text` is a part of the id."""
+        wanted: list[ColumnElement[bool]] = []
+        wanted += [_c.hero == hero] if hero else []
+        wanted += [_c.campaign == campaign] if campaign else []
+        wanted += [_c.state.in_(states)] if states else []
+        wanted += [_c.id.contains(text, autoescape=True)] if text else []
+        query = select(checkpoint_table).where(*wanted).order_by(_c.created.desc(), _c.id).limit(limit).offset(offset)
+        with self._db.read() as connection:
+            total = connection.scalar(select(func.count()).select_from(checkpoint_table).where(*wanted))
+            return int(total or 0), [_record(row) for row in connection.execute(query).mappings()]
+
+    def examined_ones(
+        self, *, hero: str = "", campaign: str = "", limit: int = 100, offset: int = 0
+    ) -> Sequence[tuple[CheckpointRecord, dict[str, tuple[int, int]], int]]:
+        """Examined checkpoints, newest first, with right answers and problems by skill, and problems in all."""
+        wanted: list[ColumnElement[bool]] = [_c.accuracy.is_not(None)]
+        wanted += [_c.hero == hero] if hero else []
+        wanted += [_c.campaign == campaign] if campaign else []
+        query = select(checkpoint_table).where(*wanted).order_by(_c.created.desc(), _c.id).limit(limit).offset(offset)
+        with self._db.read() as connection:
+            return [(_record(row), _skills(row), int(row["problems"])) for row in connection.execute(query).mappings()]
+
+    def children(self, checkpoint: str) -> Sequence[CheckpointRecord]:
+        """The checkpoints that training made of one."""
+        with self._db.read() as connection:
+            rows = connection.execute(select(checkpoint_table).where(_c.parent == checkpoint).order_by(_c.created))
+            return [_record(row) for row in rows.mappings()]
+
+    def zone_totals(self) -> dict[str, tuple[int, int, int]]:
+        """By zone: copies of checkpoints, their bytes, and how many are not known to be whole."""
+        places, bad = asset_location_table.c, case((asset_location_table.c.state == "verified", 0), else_=1)
+        query = (
+            select(places.zone, func.count(), func.sum(_c.size_bytes), func.sum(bad))
+            .join(checkpoint_table, _c.id == places.asset)
+            .where(_c.state.in_(("present", "stored")))
+            .group_by(places.zone)
+        )
+        with self._db.read() as connection:
+            return {zone: (int(n), int(size), int(bad)) for zone, n, size, bad in connection.execute(query)}
+
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """Count and bytes of the checkpoints by state."""
+        query = select(_c.state, func.count(), func.coalesce(func.sum(_c.size_bytes), 0)).group_by(_c.state)
+        with self._db.read() as connection:
+            return {state: (int(count), int(size)) for state, count, size in connection.execute(query)}
 
     def steps(self, key: CampaignKey) -> Sequence[int]:
         """The steps of all checkpoints of a campaign that were not quarantined, dropped ones too."""
@@ -158,6 +245,7 @@ class CheckpointLedger:
         with self._db.write() as connection:
             connection.execute(checkpoint_table.delete().where(_c.id == manifest.id))
             connection.execute(checkpoint_table.insert(), row)
+            put_location(connection, Location(manifest.id, "hot", str(path), "verified", manifest.created))
             self._events.append_in(connection, fact)
             self._crown(connection, manifest.key)
             return _record(_row(connection, manifest.id))
@@ -166,8 +254,9 @@ class CheckpointLedger:
         """Note the pooled accuracy of a checkpoint's examinations and find the champion anew.
 
         `detail` is kept as it is. Its `n` (problems asked) weighs the accuracy; its `levels` (skill -> mastered
-        level after the examination), where given, take the place of the levels at save. Its `held_back`, where it
-        is not empty, says why the checkpoint must not be champion.
+        level after the examination), where given, take the place of the levels at save. `skills` (skill -> right
+        answers and problems) tells retention which is the best at each. Its `held_back`, where it is not empty, says
+        why the checkpoint must not be champion.
         """
         with self._db.write() as connection:
             row = _row(connection, checkpoint)
@@ -214,21 +303,78 @@ class CheckpointLedger:
             _update(connection, checkpoint, path=str(path))
 
     def dropped(self, checkpoint: str, reason: str) -> None:
-        """The folder is gone and shall be."""
+        """The folder is gone and shall be. A checkpoint of which a whole copy lies in another zone is stored there."""
+        self.left(checkpoint, "hot", reason)
+
+    def left(self, checkpoint: str, zone: str, reason: str) -> None:
+        """A copy is gone from a zone and shall be."""
         with self._db.write() as connection:
-            row = self._leave(connection, checkpoint, "dropped", reason, row_path=None)
-            self._events.append_in(
-                connection,
-                CheckpointDropped(
-                    hero=row["hero"], campaign=row["campaign"], checkpoint=checkpoint, step=row["step"], reason=reason
-                ),
+            before = _row(connection, checkpoint)
+            remove_location(connection, checkpoint, zone)
+            other = whole_elsewhere(connection, checkpoint, zone)
+            names = {"hero": before["hero"], "campaign": before["campaign"], "checkpoint": checkpoint}
+            if zone != "hot" and before["state"] == "present":
+                return  # a spare copy
+            if other is not None:
+                self._leave(connection, checkpoint, "stored", reason, row_path=Path(other.path))
+                moved = CheckpointMoved(**names, step=before["step"], zone=zone, to=other.zone, reason=reason)
+                self._events.append_in(connection, moved)
+            elif before["state"] in {"present", "stored"}:
+                self._leave(connection, checkpoint, "dropped", reason, row_path=None)
+                self._events.append_in(connection, CheckpointDropped(**names, step=before["step"], reason=reason))
+            self._crown(connection, CampaignKey(before["hero"], before["campaign"]))
+
+    def found(self, manifest: Manifest, zone: str, path: str) -> None:
+        """A sealed copy was found in a zone. One that nobody knows is entered; its bytes were not compared yet."""
+        with self._db.write() as connection:
+            if connection.scalar(select(_c.id).where(_c.id == manifest.id)) is None:
+                row = _new_row(manifest, Path(path)) | {"state": "stored"}
+                connection.execute(checkpoint_table.insert(), row)
+            put_location(connection, Location(manifest.id, zone, path, "unverified", self._clock()))
+
+    def promoted(self, checkpoint: str, reason: str) -> CheckpointRecord:
+        """Like `crown`, and tells who asks later why. Raises CheckpointError for one that cannot lead."""
+        record = self.get(checkpoint)
+        if record.state != "present" or record.accuracy is None:
+            why = "was never examined" if record.state == "present" else f"is {record.state}"
+            raise CheckpointError(
+                f"{checkpoint} {why}, so it cannot be champion.", hint="See which were examined: realm vault ls"
             )
+        crowned = self.crown(checkpoint)
+        self._events.append(
+            CheckpointPromoted(
+                hero=record.hero, campaign=record.campaign, checkpoint=checkpoint, step=record.step, reason=reason
+            )
+        )
+        return crowned
+
+    def copied(self, checkpoint: str, zone: str, path: str) -> Location:
+        """A copy lies in a zone, and every byte of it was compared."""
+        place = Location(checkpoint, zone, path, "verified", self._clock())
+        with self._db.write() as connection:
+            row = _row(connection, checkpoint)
+            put_location(connection, place)
+            if row["state"] == "dropped":
+                _update(connection, checkpoint, state="stored", reason="", path=path)
+        return place
+
+    def arrived(self, checkpoint: str, folder: Path, *, source: str) -> None:
+        """A whole copy lies in the workspace again."""
+        with self._db.write() as connection:
+            row = _row(connection, checkpoint)
+            put_location(connection, Location(checkpoint, "hot", str(folder), "verified", self._clock()))
+            _update(connection, checkpoint, state="present", reason="", path=str(folder))
+            fact = CheckpointFetched(
+                hero=row["hero"], campaign=row["campaign"], checkpoint=checkpoint, step=row["step"], source=source
+            )
+            self._events.append_in(connection, fact)
             self._crown(connection, CampaignKey(row["hero"], row["campaign"]))
 
     def quarantined(self, checkpoint: str, reason: str, path: Path) -> None:
         """The folder must not be trusted and lies at `path` now."""
         with self._db.write() as connection:
             row = self._leave(connection, checkpoint, "quarantined", reason, row_path=path)
+            remove_location(connection, checkpoint, "hot")
             self._events.append_in(
                 connection,
                 CheckpointQuarantined(
@@ -312,6 +458,11 @@ def _new_row(manifest: Manifest, path: Path) -> dict[str, Any]:
         "levels": json.dumps(manifest.levels),
         "mastered": sum(manifest.levels.values()),
     }
+
+
+def _skills(row: RowMapping) -> dict[str, tuple[int, int]]:
+    told = json.loads(row["examination"]).get("skills", {})
+    return {skill: (int(correct), int(n)) for skill, (correct, n) in told.items()}
 
 
 def _record(row: RowMapping) -> CheckpointRecord:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from realm.config.run_spec import installed_versions, program_commit
 from realm.errors import CheckpointError
@@ -88,6 +88,16 @@ class Manifest(_Part):
     versions: dict[str, str]
     git_commit: str
     created: float
+
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, named: dict[str, FileEntry]) -> dict[str, FileEntry]:
+        """A manifest of another machine must not name files outside of its own folder."""
+        for name in named:
+            parts = name.split("/")
+            if any(part in {"", ".", ".."} for part in parts) or set(name) & set("\\\0\n\r") or name == NAME:
+                raise ValueError(f"{name!r} is no file inside a checkpoint")
+        return named
 
     @property
     def key(self) -> CampaignKey:

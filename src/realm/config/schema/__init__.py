@@ -18,7 +18,14 @@ from realm.config.schema.guild import (
 )
 from realm.config.schema.heroes import HeroProfile, IdleGeneration, PenaltySettings, SparringSettings
 from realm.config.schema.oracle import OracleSettings
-from realm.config.schema.places import PageSettings, QuestSettings, RetentionSettings, ServiceSettings
+from realm.config.schema.places import (
+    PageSettings,
+    QuestSettings,
+    RetentionSettings,
+    ServiceSettings,
+    StorageSettings,
+    ZoneSettings,
+)
 from realm.config.schema.presets import (
     AdapterSettings,
     DatasetSettings,
@@ -58,10 +65,12 @@ __all__ = [
     "ServiceSettings",
     "Settings",
     "SparringSettings",
+    "StorageSettings",
     "StrainSettings",
     "Strategy",
     "Table",
     "TempleSettings",
+    "ZoneSettings",
 ]
 
 
@@ -93,6 +102,8 @@ class RealmSettings(Settings):
     """When a campaign is maxed out."""
     retention: RetentionSettings = RetentionSettings()
     """Which checkpoints stay."""
+    storage: StorageSettings = StorageSettings()
+    """Where checkpoints lie."""
     strain: StrainSettings = StrainSettings()
     """Zones of strain."""
     temple: TempleSettings = TempleSettings()

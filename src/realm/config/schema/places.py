@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from realm.config.schema.base import SKILL_PORTS, Ports, Settings, Words
+from realm.config.schema.base import SKILL_PORTS, Ports, Settings, Table, Words
 
 Finding = Literal[
     "leakage", "trained_before", "duplicate", "near_duplicate", "loop", "echo", "invisible", "one_character",
@@ -48,16 +48,46 @@ class QuestSettings(Settings):
 
 
 class RetentionSettings(Settings):
-    """Which checkpoints stay."""
+    """Which checkpoints stay. The newest, the champion, a named version and what is being read always do."""
 
+    enabled: bool = True
+    """Drop, after each save and examination, what none of the following keeps."""
     keep_newest: int = Field(3, ge=1)
     """The newest ones."""
     keep_champion: bool = True
     """The best by examination."""
     keep_first_at_level: bool = True
     """The first at each mastered level."""
-    enabled: bool = True
-    """Drop the others after each save."""
+    keep_best_per_skill: bool = True
+    """The best of each skill by examination."""
+    keep_daily: int = Field(7, ge=0)
+    """The last one of each of so many days, the newest days on which something was saved."""
+    keep_parents: bool = True
+    """The parent of the newest one, and the ones that a live campaign or an export began with."""
+    max_bytes: int = Field(0, ge=0)
+    """Most bytes of checkpoints in the workspace, all campaigns together; 0: as many as the disk holds."""
+    min_free_bytes: int = Field(1_000_000_000, ge=0)
+    """Room to leave on the workspace's disk. Like `max_bytes` it takes the least valuable checkpoints first."""
+
+
+class ZoneSettings(Settings):
+    """A place for checkpoints beyond the workspace's disk."""
+
+    url: str = ""
+    """A folder, or any address that fsspec opens, such as s3://bucket/realm. Empty: there is no such zone."""
+    max_bytes: int = Field(0, ge=0)
+    """Most bytes of checkpoints there; 0: no limit."""
+    options: Table = {}
+    """What fsspec needs to open the address, by name."""
+
+
+class StorageSettings(Settings):
+    """Where checkpoints may lie besides the workspace, which is the hot zone (docs: vault)."""
+
+    warm: ZoneSettings = ZoneSettings()
+    """Takes what does not fit into the workspace's limits."""
+    cold: ZoneSettings = ZoneSettings()
+    """Takes what does not fit into the warm zone either."""
 
 
 class ServiceSettings(Settings):
@@ -71,6 +101,8 @@ class ServiceSettings(Settings):
     """Port of the Prometheus metrics."""
     oracle_port: int = Field(8765, ge=0, le=65535)
     """Port of the OpenAI API."""
+    vault_port: int = Field(8767, ge=0, le=65535)
+    """Port of the checkpoints' API."""
     skill_ports: Ports = SKILL_PORTS
     """Port of each skill's service by the skill's id; what a file names is added to these. 0: not served."""
     serve_skills: bool = True

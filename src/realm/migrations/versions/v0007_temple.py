@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006_temple"
-down_revision = "0005_measures"
+revision = "0007_temple"
+down_revision = "0006_vault"
 branch_labels = None
 depends_on = None
 
