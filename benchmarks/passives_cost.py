@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 
 from arena_throughput import Quiet, bin_rows
 from realm.arena.engine import Engine
 from realm.config.schema import CurriculumSettings, Hyperparameters, PassiveSettings
+from realm.guild.answer_room import AnswerRoom
 from realm.guild.engine import SkillEngine
 from realm.guild.examiner import examine, targets
 from realm.guild.passives.sets import modules, problems
@@ -39,12 +40,15 @@ def main() -> None:
     asked = targets({}, {"bin": skills.get("bin").levels}, rule, 1)
     prompts = [problem.prompt for module in modules("core") for problem in problems(module.name)]
     extended = [problem.prompt for module in modules("extended") for problem in problems(module.name)]
-    answer = partial(engine.answer, max_new_tokens=rule.exam_max_new_tokens)
+    room = AnswerRoom(rule.exam_max_new_tokens, engine.hero.answer_tokens)
+
+    def answer(prompts: Sequence[str]) -> list[str]:
+        return engine.answer(prompts, max_new_tokens=room.tokens)
 
     def seconds(what: str) -> float:
         began = time.perf_counter()
         if what == "examination":
-            examine(skills, key, 1, asked, answer, settings=rule, template_hash="")
+            examine(skills, key, 1, asked, answer, settings=rule, template_hash="", expect=room.expect)
         else:
             of = prompts if what == "core" else extended
             engine.answer(of, max_new_tokens=passive.max_new_tokens)

@@ -14,6 +14,7 @@ from realm.db import Database
 from realm.errors import CheckpointError
 from realm.events import Events
 from realm.guild import pairs, sparring
+from realm.guild.answer_room import AnswerRoom
 from realm.guild.engine import SkillEngine
 from realm.guild.ledger import GuildLedger
 from realm.guild.sparring_ledger import SparringLedger
@@ -71,11 +72,12 @@ def spar(
     bouts = SparringLedger(db, events)
     held = bouts.newest(key, skill)
     seed = f"spar/{key}/{newest.step}/{0 if held is None else held.time}"
-    rule, longest = spec.profile.sparring, settings.curriculum.exam_max_new_tokens
+    rule, room = spec.profile.sparring, AnswerRoom(settings.curriculum.exam_max_new_tokens, hero.answer_tokens)
+    room.expect_level(engine, skill, aimed)
     bout = pairs.hold_as(
         rule.model_copy(update={"kind": kind or rule.kind}), engine, skill, aimed, count, seed,
-        lambda prompts: hero.answer(prompts, max_new_tokens=longest),
-        lambda prompts, **how: hero.sample(prompts, max_new_tokens=longest, **how),
+        lambda prompts: hero.answer(prompts, max_new_tokens=room.tokens),
+        lambda prompts, **how: hero.sample(prompts, max_new_tokens=room.tokens, **how),
         method=spec.hyperparameters.method,
     )  # fmt: skip
     if not bout.examples:

@@ -100,7 +100,7 @@ def _export(realm: Realm, name: str, to: Path, form: Any, outtype: str, converte
         profile=resolve_hero(realm.settings, record.hero),
         models=realm.workspace.models,
         prompts=_prompts(realm, manifest),
-        max_new_tokens=min(PARITY_TOKENS, realm.settings.curriculum.exam_max_new_tokens),
+        max_new_tokens=min(PARITY_TOKENS, realm.settings.curriculum.exam_max_new_tokens or PARITY_TOKENS),
         context_tokens=_context_tokens(manifest),
         told=_told(manifest),
     )

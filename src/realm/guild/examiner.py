@@ -65,14 +65,16 @@ def examine(
     tokens: int = 0,
     val_loss: float | None = None,
     clock: Callable[[], float] = time.time,
+    expect: Callable[[Sequence[Problem]], object] = lambda _: None,
 ) -> list[Examination]:
-    """Ask everything in one call of `answer` and grade it.
+    """Ask everything in one call of `answer` and grade it; `expect` is told before what will be asked.
 
     A frontier is also asked `training_problems` fresh problems of the training side, drawn anew at each step, for
     the memorisation gap. A skill whose code fails is set aside and its examinations are left out, the others count.
     Raises UsageError when `answer` returns another number of responses than it got prompts.
     """
     papers = [paper for target in targets if (paper := _paper(engine, target, settings, step))]
+    expect([problem for paper in papers for problem in (*paper.held_out, *paper.training)])
     graded = _grade(engine, papers, answer)
     now = clock()
     return [

@@ -40,6 +40,7 @@ from realm.events import (
     TeacherFixed,
 )
 from realm.guild import cap_watch, examiner
+from realm.guild.answer_room import AnswerRoom
 from realm.guild.awards import AwardLedger
 from realm.guild.campaigns import CampaignWatch, recorded, start_folder
 from realm.guild.held_out import Examinations
@@ -101,6 +102,9 @@ class HeroLoop:
         self.rewards = Rewards(self.skills)
         self.own_data = OwnData(self)
         self.canaries = Canaries(db, events, settings.passives)
+        self.room = AnswerRoom(
+            settings.curriculum.exam_max_new_tokens, lambda asked, told: self.engine.hero.answer_tokens(asked, told)
+        )
         self.held_out = Examinations(settings.campaign.skills, settings.curriculum)
         self.marks = Marks(settings.strain)
         self.teachers = Teachers(
@@ -393,20 +397,21 @@ class HeroLoop:
         return examiner.examine(
             self.skills, self.key, step, aims, self.answer, settings=self.settings.curriculum,
             template_hash=self.template_hash, tokens=self.engine.progress.tokens, val_loss=val_loss,
+            expect=self.room.expect,
         )  # fmt: skip
 
     def answer(self, prompts: Sequence[str]) -> list[str]:
         """Answers in the order asked; a slow hero shows life between two batches."""
         return self.engine.answer(
             prompts,
-            max_new_tokens=self.settings.curriculum.exam_max_new_tokens,
+            max_new_tokens=self.room.tokens,
             before_batch=self.heart.beat,
         )
 
     def sample(self, prompts: Sequence[str], **how: Any) -> Sequence[Sequence[str]]:
         """Several drawn answers to each prompt. Between two of them a slow hero shows life by itself."""
         with self.heart.during():
-            return self.engine.sample(prompts, max_new_tokens=self.settings.curriculum.exam_max_new_tokens, **how)
+            return self.engine.sample(prompts, max_new_tokens=self.room.tokens, **how)
 
     def standing(self, taken: Sequence[Examination]) -> tuple[float, dict[str, object]]:
         """Pooled accuracy of a sitting, and what the ledger of checkpoints keeps beside it."""

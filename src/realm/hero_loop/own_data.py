@@ -65,6 +65,7 @@ class OwnData:
         levels = {name: day.skills.get(name).levels for name in day.roster.usable()}
         for skill, level, practices in self._bouts.due(day.key, day.guild, levels, rule):
             seed = f"spar/{day.key}/{step}/{practices}"
+            day.room.expect_level(day.skills, skill, level)
             bout = pairs.hold_as(
                 rule, day.skills, skill, level, rule.problems, seed, day.answer, day.sample,
                 method=day.hyperparameters.method,

@@ -68,6 +68,11 @@ class LoadedHero:
         that is orthogonal in each is not so in their product, which is what the model sees."""
         return [] if self.base else self.family.hidden_matrices(self.model)
 
+    def answer_tokens(self, prompt: Prompt, answer: str) -> int:
+        """Tokens of a plain answer as this hero says it, its end included."""
+        said = self.data_profile.answer(answer, self.data_profile.ask(prompt))
+        return len(self.tokenizer(said, add_special_tokens=False)["input_ids"]) + 1
+
     def answer(
         self,
         prompts: Sequence[Prompt],

@@ -41,8 +41,9 @@ class CurriculumSettings(Settings):
     """Examinations below that bound until a level is lost."""
     exam_problems: int | None = Field(None, ge=1)
     """Problems of an examination; unset: each skill's own `thresholds.problems`."""
-    exam_max_new_tokens: int = Field(256, ge=1)
-    """Longest answer of an examination in tokens; a longer one is cut and counts as it stands."""
+    exam_max_new_tokens: int | None = Field(None, ge=1)
+    """Longest answer of an examination in tokens; a longer one is cut and counts as it stands. Unset: as long as the
+    longest right answer to what is asked, and an eighth more."""
     panel_problems: int = Field(100, ge=1)
     """Problems per mastered level in the regression panel."""
     panel_levels: int = Field(4, ge=1)
