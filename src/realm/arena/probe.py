@@ -51,7 +51,7 @@ def probe(hero: LoadedHero, rows: Sequence[Row], *, max_length: int) -> Probe:
             if seen and not broken:
                 broken, broken_row = seen[0], number
             if loss is not None and loss.requires_grad:
-                (loss / len(rows)).backward()
+                torch.autograd.backward(loss / len(rows))
         return Probe(losses, broken, broken_row, _gradients(model))
     finally:
         model.zero_grad()
