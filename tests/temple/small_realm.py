@@ -69,7 +69,8 @@ class SmallRealm:
                 (folder / name).write_bytes(b"state of " + str(step).encode())
 
         progress = Progress(step=step, run=run, quest="q", quest_done=True, effort=self.effort)
-        facts = ManifestFacts(**self.names, progress=progress, run=run, metrics={"loss": 0.5})
+        hero, campaign = self.key.hero, self.key.campaign
+        facts = ManifestFacts(hero=hero, campaign=campaign, progress=progress, run=run, metrics={"loss": 0.5})
         return self.keeper.save(self.key, write, facts)
 
     def examine(

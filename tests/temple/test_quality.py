@@ -30,7 +30,7 @@ def test_evidence(learning: Learning, value: float) -> None:
     ({"hardware": "warn"}, 0.9),
 ])  # fmt: skip
 def test_what_groups_leave_of_it(changed: dict[str, str], value: float) -> None:
-    assert factor({**ok, **changed}) == pytest.approx(value)  # type: ignore[arg-type]
+    assert factor({**ok, **changed}) == pytest.approx(value)  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(("learning", "changed", "proof", "word"), [
@@ -39,7 +39,7 @@ def test_what_groups_leave_of_it(changed: dict[str, str], value: float) -> None:
     (Learning(0.9, 1.0, 0.5), {"deep": "fail"}, 1.0, "partial"),
 ])  # fmt: skip
 def test_the_word(learning: Learning, changed: dict[str, str], proof: float, word: str) -> None:
-    assert quality(learning, {**ok, **changed}, proof).word == word  # type: ignore[arg-type]
+    assert quality(learning, {**ok, **changed}, proof).word == word  # type: ignore[dict-item]
 
 
 @given(shares, shares, st.floats(-5, 5), groups, shares)

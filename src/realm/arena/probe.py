@@ -47,11 +47,11 @@ def probe(hero: LoadedHero, rows: Sequence[Row], *, max_length: int) -> Probe:
         ):
             with _watched(model) as seen:
                 loss = _loss(model, rendered.token_ids[:max_length], rendered.trained[:max_length])
-            losses.append(math.nan if loss is None else float(loss))
+            losses.append(math.nan if loss is None else float(loss.detach()))
             if seen and not broken:
                 broken, broken_row = seen[0], number
             if loss is not None and loss.requires_grad:
-                (loss / len(rows)).backward()
+                torch.autograd.backward(loss / len(rows))
         return Probe(losses, broken, broken_row, _gradients(model))
     finally:
         model.zero_grad()

@@ -141,7 +141,7 @@ class VerdictLedger:
         t = experience_table
         sums = select(t.c.run, func.sum(t.c.amount)).where(_of(t, key), t.c.step > step).group_by(t.c.run)
         with self._db.write() as connection:
-            owed = [(run, amount) for run, amount in connection.execute(sums) if abs(amount) > 1e-12]
+            owed = [(row[0], float(row[1])) for row in connection.execute(sums) if abs(row[1]) > 1e-12]
             for run, amount in owed:
                 reason = f"given up: the campaign goes on from step {step}"
                 row = {"run": run, "step": step + 1, "effort": 0.0, "quality": 0.0, "amount": -amount, "reason": reason}

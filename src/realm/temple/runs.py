@@ -87,7 +87,7 @@ def _run(name: str, facts: list[Fact]) -> Run:
         quest=started[0].quest,
         method=started[0].method,
         start_step=first,
-        end_step=max([first, *(fact.step for fact in (*ended, *failed))]),
+        end_step=max([first, *(fact.step for fact in ended), *(fact.step for fact in failed)]),
         outcome=last.outcome if isinstance(last, RunFinished) else "failed" if isinstance(last, RunFailed) else "",
         tokens=sum(fact.tokens for fact in ended),
         seconds=sum(fact.seconds for fact in ended),

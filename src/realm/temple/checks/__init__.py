@@ -5,6 +5,8 @@ A part is a factory that returns a `Check`; a group's checks stand in the module
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from realm.registry import Registry
 from realm.temple.check import Check
 from realm.temple.checks import api, checkpoint, deep, evaluation, hardware, inference, processes, quick, skills
@@ -17,5 +19,9 @@ def checks() -> Registry[Check]:
     registry: Registry[Check] = Registry("check", "realm.checks")
     for module in MODULES:
         for check in module.CHECKS:
-            registry.register(check.id, lambda check=check: check)  # type: ignore[misc]
+            registry.register(check.id, _as_it_is(check))
     return registry
+
+
+def _as_it_is(check: Check) -> Callable[[], Check]:
+    return lambda: check
