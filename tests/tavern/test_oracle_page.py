@@ -76,7 +76,7 @@ def test_a_trial_is_graded_by_its_skill(chat: TestClient) -> None:
     wrong = chat.post("/oracle/grade", json={**given, "answer": "no idea"}).json()
     assert not wrong["correct"] and wrong["right"] == problem.answer and wrong["reason"]
     assert chat.post("/oracle/trial", json={"model": OLD, "skill": "bin", "level": 99}).status_code == 400
-    assert chat.post("/oracle/trial", json={"model": OLD, "skill": "nothing"}).status_code == 400
+    assert chat.post("/oracle/trial", json={"model": OLD, "skill": "nothing"}).status_code == 404
 
 
 def test_opinions_land_in_the_inbox(chat: TestClient, workspace: Workspace) -> None:
@@ -86,7 +86,7 @@ def test_opinions_land_in_the_inbox(chat: TestClient, workspace: Workspace) -> N
     file = next(path for path in workspace.inbox.iterdir() if path.suffix == ".jsonl")
     assert validate(file).ok and json.loads(file.read_text())["chosen"][0]["content"] == "2"
     assert chat.post("/oracle/feedback", json={"opinions": [{**one, "better": ""}]}).status_code == 422
-    assert chat.post("/oracle/feedback", json={"opinions": []}).status_code == 400
+    assert chat.post("/oracle/feedback", json={"opinions": []}).status_code == 404
 
 
 # -- in a real browser -----------------------------------------------------------------------------------------

@@ -184,7 +184,9 @@ class Pool:
         self._task(model).add_done_callback(told)
 
     async def _loaded(self, name: str, model: Model) -> Slot:
-        slot = self._slots.get(model.id) or await asyncio.shield(self._task(model))
+        slot = self._slots.get(model.id)
+        if slot is None:
+            slot = await asyncio.shield(self._task(model))
         self._point(name, model.id)
         return slot
 

@@ -53,7 +53,7 @@ class Told:
                 }
             )
         message, finish = self._message(piece) if self.tools else ({"content": piece.text}, piece.finish)
-        calls = message.get("tool_calls", [])
+        calls: list[dict[str, Any]] = message.get("tool_calls", [])
         for number, call in enumerate(calls):
             call["index"] = number
         delta = {key: value for key, value in message.items() if value} if piece.text or calls else {}
