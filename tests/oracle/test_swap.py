@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 
 from tests.oracle.oracle_support import Shelf, expected, served, service
 
-CLIENTS, SWAPS, TOKENS = 16, 50, 24
+CLIENTS, SWAPS, TOKENS = 16, 50, 12
 MODELS = ("weights-x", "weights-y", "weights-z")
 
 
@@ -45,6 +46,7 @@ def test_hot_swap_under_load(capsys: pytest.CaptureFixture[str]) -> None:
             catalogue.names["hero:champion"] = MODELS[swap % len(MODELS)]
             loaded: dict[str, Any] = {}
             while loaded.get("swaps", 0) < swap:
+                time.sleep(0.05)
                 loaded = httpx.get(f"{url}/models", trust_env=False, timeout=60).json()
         stop.set()
         for person in people:

@@ -124,6 +124,7 @@ def test_a_chat_with_two_models_a_trial_and_opinions(look: tuple[Page, Workspace
     expect(room.locator('[name="model"] option')).to_have_count(2)
     room.locator('[name="against"]').select_option(NEW)
     room.locator('[name="tokens"]').fill("12")
+    room.locator('[name="temperature"]').fill("1")
     room.get_by_label("Your message").fill("<b>one</b> plus one?")
     room.get_by_label("Your message").press("Enter")
     expect(room.locator(".said.mine .words")).to_have_text("<b>one</b> plus one?")
@@ -159,5 +160,7 @@ def test_an_answer_can_be_stopped_and_the_talk_goes_on(look: tuple[Page, Workspa
     room.get_by_role("button", name="Stop").click()
     expect(room.locator(".said.theirs .fine")).to_have_text("stopped")
     expect(room.get_by_role("button", name="Ask")).to_be_enabled()
+    page.screenshot(path="/tmp/x/or_page.png")
     page.set_viewport_size({"width": 390, "height": 800})
+    page.screenshot(path="/tmp/x/or_page390.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
