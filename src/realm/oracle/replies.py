@@ -52,7 +52,8 @@ class Told:
                     "finish_reason": piece.finish,
                 }
             )
-        message, finish = self._message(piece) if self.tools else ({"content": piece.text}, piece.finish)
+        plain: dict[str, Any] = {"content": piece.text}
+        message, finish = self._message(piece) if self.tools else (plain, piece.finish)
         calls: list[dict[str, Any]] = message.get("tool_calls", [])
         for number, call in enumerate(calls):
             call["index"] = number

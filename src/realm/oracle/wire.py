@@ -196,9 +196,8 @@ class CompletionRequest(_Asked):
         """Each prompt by itself, as text or as tokens."""
         if isinstance(self.prompt, str):
             return [self.prompt]
-        if all(isinstance(part, int) for part in self.prompt):
-            return [self.prompt]  # type: ignore[list-item]
-        return self.prompt  # type: ignore[return-value]
+        tokens = [part for part in self.prompt if isinstance(part, int)]
+        return [tokens] if tokens else [part for part in self.prompt if not isinstance(part, int)]
 
 
 class ModelName(BaseModel):
