@@ -32,8 +32,8 @@ TOOLS_TEMPLATE = (
 
 def talkative(hero: LoadedHero) -> LoadedHero:
     """The same hero, made to answer in plain tokens and never to end by itself: it is untrained."""
-    with torch.no_grad():
-        hero.model.get_input_embeddings().weight[hero.tokenizer.all_special_ids] = 0  # its head has the same weights
+    with torch.no_grad():  # its head has the same weights
+        hero.model.get_input_embeddings().weight[list(hero.tokenizer.added_tokens_decoder)] = 0
     return hero
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 
 from tests.oracle.oracle_support import Shelf, expected, served, service
 
-CLIENTS, SWAPS, TOKENS = 16, 50, 24
+CLIENTS, SWAPS, TOKENS = 16, 50, 12
 MODELS = ("weights-x", "weights-y", "weights-z")
 
 
@@ -41,11 +42,13 @@ def test_hot_swap_under_load(capsys: pytest.CaptureFixture[str]) -> None:
         people = [threading.Thread(target=client, args=(i, url)) for i in range(CLIENTS)]
         for person in people:
             person.start()
-        for swap in range(1, SWAPS + 1):
-            catalogue.names["hero:champion"] = MODELS[swap % len(MODELS)]
-            loaded: dict[str, Any] = {}
-            while loaded.get("swaps", 0) < swap:
-                loaded = httpx.get(f"{url}/models", trust_env=False, timeout=60).json()
+        with httpx.Client(trust_env=False, timeout=60) as http:
+            for swap in range(1, SWAPS + 1):
+                catalogue.names["hero:champion"] = MODELS[swap % len(MODELS)]
+                deadline = time.monotonic() + 30
+                while (loaded := http.get(f"{url}/models").json())["swaps"] < swap:
+                    assert time.monotonic() < deadline, (swap, loaded, wrong)
+                    time.sleep(0.05)
         stop.set()
         for person in people:
             person.join(60)

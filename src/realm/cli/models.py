@@ -43,6 +43,8 @@ class RealmModels:
 
     def find(self, name: str) -> Model:
         """What a name stands for now. Raises UsageError for one that stands for nothing."""
+        if not name.isprintable():
+            raise unknown_model(name)
         asked, _, rest = name.partition(":")
         settings = self._settings()
         try:

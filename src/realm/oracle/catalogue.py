@@ -46,7 +46,8 @@ class Catalogue(Protocol):
 
 def unknown_model(name: str, why: str = "") -> UsageError:
     """The error for a name that stands for no model."""
-    shown = name if len(name) <= 80 else f"{name[:80]}..."
+    shown = name if name.isprintable() else ascii(name)
+    shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
     return UsageError(
         f"There is no model '{shown}'{f': {why}' if why else '.'}",
         hint="See the names: GET /v1/models, or realm oracle models",

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from realm.oracle.text import writable
 
 Verdict = Literal["up", "down", "prefer", "teach"]
 MAX_OPINIONS = 500
-Text = Annotated[str, Field(max_length=200_000)]
+Text = Annotated[str, Field(max_length=200_000), AfterValidator(writable)]
 
 
 class Said(BaseModel):

@@ -166,7 +166,10 @@ class Pool:
             return
         self.swaps += 1
         log.info("%s is answered by %s now, no longer by %s", name, model, before)
-        if (old := self._slots.get(before)) and before not in self._answers.values():
+        old = self._slots.get(before)
+        if old is not None and now is not None and not now.users:
+            now.last_used = old.last_used  # a swap is no use: what nobody asks for is still unloaded in time
+        if old is not None and before not in self._answers.values():
             self._dismiss(old)
 
     def _begin(self, name: str, model: Model) -> None:
@@ -184,7 +187,9 @@ class Pool:
         self._task(model).add_done_callback(told)
 
     async def _loaded(self, name: str, model: Model) -> Slot:
-        slot = self._slots.get(model.id) or await asyncio.shield(self._task(model))
+        slot = self._slots.get(model.id)
+        if slot is None:
+            slot = await asyncio.shield(self._task(model))
         self._point(name, model.id)
         return slot
 

@@ -52,8 +52,9 @@ class Told:
                     "finish_reason": piece.finish,
                 }
             )
-        message, finish = self._message(piece) if self.tools else ({"content": piece.text}, piece.finish)
-        calls = message.get("tool_calls", [])
+        plain: dict[str, Any] = {"content": piece.text}
+        message, finish = self._message(piece) if self.tools else (plain, piece.finish)
+        calls: list[dict[str, Any]] = message.get("tool_calls", [])
         for number, call in enumerate(calls):
             call["index"] = number
         delta = {key: value for key, value in message.items() if value} if piece.text or calls else {}

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+LONE = "the text holds half of a character (a lone surrogate)"
 BROKEN = "\N{REPLACEMENT CHARACTER}"
+
+
+def writable(text: str) -> str:
+    """The text, if it can be written at all: JSON may hold halves of characters. Raises ValueError."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(LONE) from error
+    return text
 
 
 class Reader:

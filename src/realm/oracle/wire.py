@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from realm.config.schema import PenaltySettings
+from realm.oracle.text import writable
 
 MAX_CHOICES = 16
 MAX_TOP_LOGPROBS = 20
@@ -134,7 +136,10 @@ class _Asked(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_what_changes_nothing(cls, given: Any) -> Any:
-        return {key: value for key, value in given.items() if key not in NOT_USED} if isinstance(given, dict) else given
+        if not isinstance(given, dict):
+            return given
+        writable(json.dumps(given, ensure_ascii=False))
+        return {key: value for key, value in given.items() if key not in NOT_USED}
 
     @property
     def choices(self) -> int:
@@ -173,7 +178,8 @@ class ChatRequest(_Asked):
         return [tool.model_dump(exclude_none=True) for tool in self.tools]
 
 
-Ids = Annotated[list[_whole(0, 2**31)], Field(min_length=1)]  # type: ignore[valid-type]
+Token = Annotated[int, Field(ge=0, le=2**31), BeforeValidator(_number)]
+Ids = Annotated[list[Token], Field(min_length=1)]
 
 
 class CompletionRequest(_Asked):
@@ -190,9 +196,8 @@ class CompletionRequest(_Asked):
         """Each prompt by itself, as text or as tokens."""
         if isinstance(self.prompt, str):
             return [self.prompt]
-        if all(isinstance(part, int) for part in self.prompt):
-            return [self.prompt]  # type: ignore[list-item]
-        return self.prompt  # type: ignore[return-value]
+        tokens = [part for part in self.prompt if isinstance(part, int)]
+        return [tokens] if tokens else [part for part in self.prompt if not isinstance(part, int)]
 
 
 class ModelName(BaseModel):
