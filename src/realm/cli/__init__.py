@@ -55,8 +55,8 @@ COMMANDS = {
     "vault": Entry(
         "realm.cli.vault",
         "app",
-        "Checkpoints: ls, show, verify, retain, zones, push, fetch, move, rm, scan, assets, locate, promote, name, unname, "
-        "versions, lineage, diff, layers, backup, backups, restore, export.",
+        "Checkpoints: ls, show, verify, retain, zones, push, fetch, move, rm, scan, assets, locate, promote, name, "
+        "unname, versions, lineage, diff, layers, backup, backups, restore, export.",
     ),
     "reset": Entry("realm.cli.reset", "reset", "Let a campaign, a hero or the workspace begin anew, after a backup."),
     "export": Entry("realm.cli.export", "export", "A checkpoint as a folder for other programs: hf, merged, gguf."),

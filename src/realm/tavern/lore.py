@@ -67,7 +67,8 @@ def skins(path: Path = LORE_FILE) -> dict[str, Skin]:
 
 class _Words(string.Formatter):
     """Formats fields of a fact: figures short, shares as percent (`{accuracy:pct}`), a skill's id as its short name
-    (`{skill:short}`), a reason as a sentence (`{reason:stop}`), a problem or its absence (`{problem:done}`). Never looks into objects."""
+    (`{skill:short}`), a reason as a sentence (`{reason:stop}`), a problem or its
+    absence (`{problem:done}`). Never looks into objects."""
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
         return kwargs.get(field_name, "?"), field_name
