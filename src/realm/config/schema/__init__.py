@@ -24,6 +24,7 @@ from realm.config.schema.places import (
     ServiceSettings,
     StorageSettings,
     ZoneSettings,
+    at_most,
 )
 from realm.config.schema.presets import (
     AdapterSettings,
@@ -67,6 +68,7 @@ __all__ = [
     "Strategy",
     "Table",
     "ZoneSettings",
+    "at_most",
 ]
 
 
