@@ -12,13 +12,14 @@ from realm.records import CampaignKey, CheckpointRecord
 from realm.vault.retention import Holding, Plan, Room, Value, ZoneName, values
 
 DAY = 86_400
+KEY = CampaignKey("h", "c")
 MOST_RANDOM_STATES = 10_000
 
 
 def held(
     step: int,
     *,
-    key: CampaignKey = CampaignKey("h", "c"),
+    key: CampaignKey = KEY,
     levels: dict[str, int] | None = None,
     champion: bool = False,
     parent: str = "",

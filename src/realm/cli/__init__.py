@@ -57,8 +57,8 @@ COMMANDS = {
     "vault": Entry(
         "realm.cli.vault",
         "app",
-        "Checkpoints: ls, show, verify, retain, zones, push, fetch, move, rm, scan, assets, locate, promote, name, unname, "
-        "versions, lineage, diff, layers, backup, backups, restore, export.",
+        "Checkpoints: ls, show, verify, retain, zones, push, fetch, move, rm, scan, assets, locate, promote, name, "
+        "unname, versions, lineage, diff, layers, backup, backups, restore, export.",
     ),
     "reset": Entry("realm.cli.reset", "reset", "Let a campaign, a hero or the workspace begin anew, after a backup."),
     "temple": Entry("realm.cli.temple", "temple", "Check everything: nine groups of checks, each with its remedy."),

@@ -82,10 +82,10 @@ def verify(
     """
     with open_realm() as realm:
         keeper = open_keeper(realm)
+        where, key = zone_name(keeper, zone), campaign_key(realm, hero, campaign)
         problems = {
-            record.id: keeper.storage.verify(record, name)
-            for record in _to_verify(realm, keeper, checkpoint, campaign_key(realm, hero, campaign), zone)
-            for name in [zone_name(keeper, zone)]
+            record.id: keeper.storage.verify(record, where)
+            for record in _to_verify(realm, keeper, checkpoint, key, where)
         }
     if as_json:
         print_json([{"checkpoint": name, "whole": not why, "problem": why} for name, why in problems.items()])
@@ -125,7 +125,7 @@ def zone_name(keeper: Keeper, name: str) -> ZoneName:
 
 
 def _to_verify(
-    realm: Realm, keeper: Keeper, checkpoint: str, key: CampaignKey, zone: str
+    realm: Realm, keeper: Keeper, checkpoint: str, key: CampaignKey, zone: ZoneName
 ) -> Sequence[CheckpointRecord]:
     if checkpoint:
         return [find_checkpoint(realm, keeper.ledger, checkpoint)]

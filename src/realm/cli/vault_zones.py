@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from realm.errors import CheckpointError, UsageError
 from realm.records import CheckpointRecord
 from realm.registry import unknown
 from realm.vault import remote
-from realm.vault.catalogue import KINDS, Kind
+from realm.vault.catalogue import KINDS
 from realm.vault.figures import zone_figures
 from realm.vault.keeper import Keeper
 from realm.vault.scan import scan as look_around
@@ -152,7 +152,7 @@ def assets(
         raise unknown("kind", kind, KINDS)
     with open_realm() as realm:
         catalogue = open_keeper(realm).catalogue
-        found = catalogue.assets(cast(Kind, kind) if kind else None, limit=limit)
+        found = catalogue.assets(kind if kind else None, limit=limit)
         places = catalogue.locations(each.id for each in found)
     if as_json:
         print_json([asdict(each) | {"locations": [asdict(p) for p in places.get(each.id, ())]} for each in found])

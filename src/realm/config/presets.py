@@ -15,6 +15,7 @@ from realm.config.schema import (
     Hyperparameters,
     PresetSettings,
     RealmSettings,
+    at_most,
 )
 from realm.errors import ConfigError
 from realm.registry import unknown
@@ -86,7 +87,7 @@ def merged(settings: RealmSettings, name: str) -> RunSpec:
     adapter_name = preset.adapter or profile.adapter
     # a preset that is the only one to say how many checkpoints stay says it for its own campaign
     asked = _hyperparameters(settings, hero, preset, hardware)
-    keep = {"keep_newest": asked.save_total_limit} if asked.save_total_limit else {}
+    retention = at_most(settings.retention, asked.save_total_limit) if asked.save_total_limit else settings.retention
     return RunSpec(
         preset=name,
         hero=hero,
@@ -101,7 +102,7 @@ def merged(settings: RealmSettings, name: str) -> RunSpec:
         examine=tuple(profile.skill_priorities) if preset.examine is None else preset.examine,
         dataset_name=preset.dataset,
         dataset=settings.datasets[preset.dataset] if preset.dataset else None,
-        retention=settings.retention.model_copy(update=keep),
+        retention=retention,
     )
 
 

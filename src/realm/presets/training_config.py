@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from realm.config import names
 from realm.config.run_spec import RunSpec
-from realm.config.schema import AdapterSettings, DatasetSettings, Hyperparameters, RealmSettings
+from realm.config.schema import AdapterSettings, DatasetSettings, Hyperparameters, RealmSettings, at_most
 from realm.errors import ConfigError, UsageError
 from realm.registry import unknown
 
@@ -90,7 +90,7 @@ def _with_hyperparameter(spec: RunSpec, key: str, value: Any) -> RunSpec:
         changed = changed.model_copy(update={"eval_fraction": 0.0 if value == "no" else usual})
     spec = spec.model_copy(update={"hyperparameters": changed})
     if key == "save_total_limit" and value:
-        return spec.model_copy(update={"retention": spec.retention.model_copy(update={"keep_newest": value})})
+        return spec.model_copy(update={"retention": at_most(spec.retention, value)})
     return spec
 
 

@@ -95,7 +95,7 @@ class VaultService:
 
     def summary(self) -> told.Summary:
         ledger, found = self.keeper.ledger, []
-        for key in ledger.keys():
+        for key in tuple(ledger.keys()):
             if (newest := ledger.newest(key)) is None:
                 continue
             champion = ledger.champion(key)

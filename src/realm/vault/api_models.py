@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from realm.records import CheckpointRecord
 from realm.vault.catalogue import Asset, Location, Version
 
 MAX_LEASE_SECONDS = 3600
+
+
+def _no_text(value: object) -> object:
+    """JSON's 3.0 is a whole number; its true and "3" are none."""
+    if isinstance(value, bool | str):
+        raise ValueError("must be a whole number")
+    return value
+
+
+Seconds = Annotated[int, Field(ge=1, le=MAX_LEASE_SECONDS, strict=False), BeforeValidator(_no_text)]
 
 
 class Refusal(BaseModel):
@@ -251,13 +261,13 @@ class LeaseAsked(Body):
 
     checkpoint: Annotated[str, Field(min_length=1, max_length=200)]
     holder: Annotated[str, Field(min_length=1, max_length=80)]
-    seconds: Annotated[int, Field(ge=1, le=MAX_LEASE_SECONDS)] = 600
+    seconds: Seconds = 600
 
 
 class Renewal(Body):
     """How much longer a lease shall stand, from now on."""
 
-    seconds: Annotated[int, Field(ge=1, le=MAX_LEASE_SECONDS)] = 600
+    seconds: Seconds = 600
 
 
 class Lease(BaseModel):

@@ -187,7 +187,7 @@ class Keeper:
         return done
 
     def require_replaceable(self, record: CheckpointRecord, zone: str = "hot") -> None:
-        """Raises CheckpointError for the newest in the workspace: training goes on from it. `zone` empty is every zone."""
+        """Raises CheckpointError for the newest in the workspace: training goes on from it. No `zone`: every one."""
         newest = self.ledger.newest(key_of(record))
         if zone in {"", "hot"} and newest is not None and newest.id == record.id:
             raise CheckpointError(

@@ -15,12 +15,14 @@ from realm.records import CheckpointRecord
 from realm.vault import files, manifest
 from realm.vault.keeper import Keeper
 from realm.vault.manifest import Manifest
-from realm.vault.transfer import CHUNK_BYTES, MAX_MANIFEST_BYTES, Told, receive, unheard
+from realm.vault.transfer import MAX_MANIFEST_BYTES, Told, receive, unheard
 from realm.workspace import Workspace
 
 TIMEOUT_SECONDS = 30.0
 TRIES = 4
 WAIT_SECONDS = 0.5
+PIECE_BYTES = 65_536
+"""What a cut line may lose: bytes that arrived and were not handed on yet."""
 LEASE_SECONDS = 600
 
 
@@ -94,7 +96,7 @@ class RemoteVault:
             if offset and response.status_code != httpx.codes.PARTIAL_CONTENT:
                 raise ServiceError(f"{self.url} cannot go on in the middle of a file.", hint="Begin again: --restart")
             size = 0
-            for chunk in response.iter_bytes(CHUNK_BYTES):
+            for chunk in response.iter_bytes(PIECE_BYTES):
                 size += len(chunk)
                 if limit is not None and size > limit:
                     raise CheckpointError(f"{self.url} sends a manifest that is far too big.")

@@ -1,7 +1,7 @@
 """Which checkpoints stay, move or go, with a reason each. Pure: no disk, no clock, no database.
 
-Value decides, age only between equals. What is `fixed` never leaves the workspace: the newest trusted checkpoint of each
-campaign (its last copy, and where training goes on), its champion, named versions, and what is being read.
+Value decides, age only between equals. What is `fixed` never leaves the workspace: the newest trusted checkpoint of
+each campaign (its last copy, and where training goes on), its champion, named versions, and what is being read.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class Storage:
         return found
 
     def delete(self, record: CheckpointRecord, zones: Sequence[ZoneName], reason: str) -> Sequence[ZoneName]:
-        """Remove some copies because a person says so. Raises CheckpointError for a campaign's last whole checkpoint."""
+        """Remove some copies because a person says so. Raises CheckpointError for a campaign's last whole one."""
         held = self.holdings()
         stay = [
             one

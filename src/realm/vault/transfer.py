@@ -1,4 +1,4 @@
-"""A checkpoint's files received from anywhere: hashed as they come, taken up again where they stopped. Knows no network.
+"""A checkpoint's files received from anywhere: hashed as they come, taken up again where cut off. Knows no network.
 
 The folder appears whole by one rename, or not at all. Nothing that is received is trusted: neither names nor bytes.
 """

@@ -1,7 +1,7 @@
 """A zone: a folder or an address of fsspec that holds sealed checkpoints beyond the workspace's disk. Knows no ledger.
 
-The layout is the workspace's own: `<hero>/<campaign>/checkpoint-.../`, its `realm.json` written last. So a copy that was
-cut short is no checkpoint, and a zone can be read without any database.
+The layout is the workspace's own: `<hero>/<campaign>/checkpoint-.../`, its `realm.json` written last. So a copy that
+was cut short is no checkpoint, and a zone can be read without any database.
 """
 
 from __future__ import annotations

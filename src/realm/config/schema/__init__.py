@@ -25,6 +25,7 @@ from realm.config.schema.places import (
     ServiceSettings,
     StorageSettings,
     ZoneSettings,
+    at_most,
 )
 from realm.config.schema.presets import (
     AdapterSettings,
@@ -71,6 +72,7 @@ __all__ = [
     "Table",
     "TempleSettings",
     "ZoneSettings",
+    "at_most",
 ]
 
 

@@ -70,6 +70,11 @@ class RetentionSettings(Settings):
     """Room to leave on the workspace's disk. Like `max_bytes` it takes the least valuable checkpoints first."""
 
 
+def at_most(retention: RetentionSettings, newest: int) -> RetentionSettings:
+    """The policy of a training that says itself how many of its newest checkpoints stay."""
+    return retention.model_copy(update={"keep_newest": newest, "keep_daily": 0, "keep_parents": False})
+
+
 class ZoneSettings(Settings):
     """A place for checkpoints beyond the workspace's disk."""
 
