@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from realm.guild.curriculum import Mix
 from realm.guild.engine import SkillEngine
-from realm.guild.practice import allocate, draw, weight, write
+from realm.guild.practice import DRAWS, allocate, distinct, draw, weight, write
 from realm.guild.skill import Problem, side_of
 from tests.guild.tiny_skills import tiny_engine
 
@@ -104,3 +104,22 @@ def test_whole_numbers_sum_to_the_count(weights: list[float], count: int) -> Non
     counts = allocate(shares, count)
     assert sum(counts.values()) == count
     assert all(abs(counts[cell] - shares[cell] * count) <= 1 for cell in shares)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(1, 20))
+def test_repeats_come_only_where_nothing_else_is_drawn(answers: list[int], count: int) -> None:
+    def drawn(place: int) -> Problem:
+        answer = str(answers[place % len(answers)])
+        return Problem(skill="double", level=1, prompt=f"{answer}?", answer=answer, content=answer)
+
+    got = [problem.prompt for problem in distinct(drawn, count)]
+    reachable = {f"{answers[place % len(answers)]}?" for place in range(DRAWS * count)}
+    assert len(got) == count
+    assert len(set(got)) == min(count, len(reachable))
+
+
+def test_a_level_of_few_short_problems_is_practised_evenly() -> None:
+    rows = draw(Mix({("bin", 1): 1.0}, "a test"), SkillEngine(), 1000, "even")
+    share = len({(row.prompt, row.answer) for row in rows}) / len(rows)
+    natural = SkillEngine().generate_batch("bin", 1, 1000, "even")
+    assert share > 0.8 > len({(row.prompt, row.answer) for row in natural}) / len(natural)

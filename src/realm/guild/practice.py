@@ -27,6 +27,8 @@ from realm.records import CampaignKey
 Key = TypeVar("Key", bound=Hashable)
 POOL = 2
 """Problems drawn for each one that is kept, where what fails is preferred."""
+DRAWS = 4
+"""Problems drawn at the most for each different one that is wanted."""
 
 
 def write(
@@ -91,13 +93,31 @@ def _batch(mix: Mix, engine: SkillEngine, skill: str, level: int, count: int, se
     counts = allocate({kind: weight / whole for kind, weight in weights.items()}, count)
 
     def of_kind(kind: str, n: int) -> list[Problem]:
-        return [maker.generate(level, f"{skill}/{level}/{seed}/{kind}/{place}", kind=kind) for place in range(n)]
+        return distinct(lambda place: maker.generate(level, f"{skill}/{level}/{seed}/{kind}/{place}", kind=kind), n)
 
     return [
         problem
         for kind, kind_count in counts.items()
         for problem in _preferred(mix, skill, kind_count, f"{seed}/{level}/{kind}", partial(of_kind, kind))
     ]
+
+
+def distinct(draw: Callable[[int], Problem], count: int) -> list[Problem]:
+    """`count` problems of those drawn at places 0, 1, ...: different ones, as far as `DRAWS` for each find them.
+
+    A generator draws short problems again and again: over a third of a quest of BIN's first levels were repeats. An
+    examination asks each problem once, so what is practised should be spread as it is (docs/log.md). Where a level has
+    too few, repeats make up the number.
+    """
+    new: dict[tuple[str, str], Problem] = {}
+    again: list[Problem] = []
+    for place in range(DRAWS * count):
+        if len(new) == count:
+            break
+        problem = draw(place)
+        if new.setdefault((problem.prompt, problem.answer), problem) is not problem:
+            again.append(problem)
+    return [*new.values(), *again[: count - len(new)]]
 
 
 def _preferred(mix: Mix, skill: str, count: int, seed: str, generate: Callable[[int], list[Problem]]) -> list[Problem]:
