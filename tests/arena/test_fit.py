@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from mmap import mmap
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from pathlib import Path
 
 import pytest
@@ -110,7 +110,7 @@ def test_a_file_that_is_damaged_is_an_empty_one(tmp_path: Path, text: str) -> No
 def test_a_peak_is_seen_and_forgotten() -> None:
     begin_peak(CPU)
     before = peak_bytes(CPU)
-    with mmap(-1, 80_000_000) as block:  # fresh pages: an allocator may have some at hand
+    with mmap(-1, 80_000_000, flags=MAP_PRIVATE | MAP_ANONYMOUS) as block:  # fresh pages, of this process alone
         block.write(bytes(80_000_000))
     assert peak_bytes(CPU) - before > 60e6
     begin_peak(CPU)

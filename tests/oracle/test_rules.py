@@ -14,12 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from realm.config.schema import QuestSettings
 from realm.oracle.feedback import Opinion, quests
 from realm.oracle.sharing import Courtesy, Rule, Word, wait_seconds
 from realm.oracle.tools import read_calls
 from realm.oracle.vllm import command
-from realm.quests.checks import validate
+from realm.quests.checks import Validation, validate
 
 ASKED = [{"role": "user", "content": "one plus one?"}]
 
@@ -50,7 +49,7 @@ def test_opinions_become_quests_that_the_inbox_takes(
         assert quest.about["answered_by"] == ["h:c@9"] and quest.about["source"] == "chat"
         path = tmp_path / quest.name
         path.write_text(quest.text, encoding="utf-8")
-        report = validate(path, settings=QuestSettings(), method=quest.about["method"], name=quest.name)
+        report = validate(path, Validation(method=quest.about["method"]), name=quest.name)
         assert report.ok and report.examples == quest.rows and report.bad == 0, report
 
 

@@ -85,7 +85,7 @@ def test_started_killed_and_stopped(player: Player) -> None:
     started = player.realm("start-all")
     assert started.returncode == 0, started.stderr
     assert player.url in started.stdout
-    player.wait(lambda: len(player.pids()) == 3, "all services")
+    player.wait(lambda: set(player.pids()) == {"page", "hero", "oracle", "skills"}, "all services")
     player.wait(lambda: player.status()["skill_services"][0]["state"] == "up", "the skill's service")
     assert httpx.get(f"{player.skill_url}/info").json()["id"] == "bin"
     player.wait(lambda: player.status()["step"] > 0, "the first steps")
