@@ -1,4 +1,4 @@
-"""Arena against a bare PyTorch loop: same model, same packed batches, same loss, same optimizer, one run.
+"""Arena against a bare PyTorch loop: same model, batches, loss, number format and optimizer, one run.
 
 python benchmarks/arena_throughput.py [--threads 2] [--rounds 3] [--optim muon]
 
@@ -95,15 +95,19 @@ def bin_rows(count: int) -> list[dict[str, Any]]:
 def bare_loop(hero: LoadedHero, settings: Hyperparameters, batches: list[Batch]) -> Iterator[None]:
     """What one would write by hand; one optimizer step each time it is asked."""
     from realm.arena.methods.sft import summed_loss
+    from realm.arena.precision import prepare
 
     model = hero.model
+    precision = torch.autocast(model.device.type, torch.bfloat16, enabled=prepare(model, settings.bf16))
     optimizer = build(model, settings, hidden_matrices=hero.family.hidden_matrices(model))
     head = model.get_output_embeddings()
     model.train()
     for batch in batches:
         count = sum(len(part["targets"]) for part in batch)
         for part in batch:
-            (summed_loss(model, head, part) / count).backward()
+            with precision:
+                loss = summed_loss(model, head, part) / count
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad()
