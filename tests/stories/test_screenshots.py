@@ -30,7 +30,7 @@ from tests.stories.test_whole_realm import Player, free_port
 
 KEPT = os.environ.get("REALM_SCREENSHOTS")
 CAMPAIGN = CampaignKey("hatchling", "first-light" if KEPT else "story")
-EXAMINED_STEPS, STEPS, PATIENCE_SECONDS = (5, 30, 300.0) if KEPT else (1, 1, 60.0)
+EXAMINED_STEPS, STEPS, PATIENCE_SECONDS = (5, 30, 300.0) if KEPT else (1, 1, 240.0)
 LARGEST_BYTES = 300_000
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 860}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,11 +41,12 @@ class Stream:
                 self.last_id = line[4:]
         raise AssertionError("the stream ended")
 
-    def until(self, wanted: str) -> str:
+    def until(self, wanted: str, holds: Callable[[str], bool] = lambda _data: True) -> str:
+        """The next event of that name of whose data this is true."""
         end = time.monotonic() + 15
         while time.monotonic() < end:
             name, data = self.next()
-            if name == wanted:
+            if name == wanted and holds(data):
                 return data
         raise AssertionError(f"no {wanted}")
 
@@ -127,9 +128,9 @@ def test_a_moved_quest_changes_the_board(server: Server, told: Demo) -> None:
     with listen(server, "quests") as stream:
         stream.until("board")
         quest = told.quest("late-arrival.jsonl", 5)
-        assert "late-arrival.jsonl" in stream.until("board")
+        stream.until("board", lambda board: "late-arrival.jsonl" in board)
         told.queue.set_priority(quest, "high")
-        assert "late-arrival.jsonl" in stream.until("board").split('id="shelf-normal"')[0]
+        stream.until("board", lambda board: "late-arrival.jsonl" in board.split('id="shelf-normal"')[0])
 
 
 def test_stopping_the_server_ends_open_streams_soon(server: Server) -> None:
